@@ -48,22 +48,24 @@ def unblock(*, user: User, at: datetime) -> bool:
     return bool(unblock_all([user.pk], at=at))
 
 
-def unblock_all(ids: Iterable[UUID], *, at: datetime) -> int:
-    """Unblock these users and record the period of each block. Erased users stay blocked. Returns the number unblocked.
+def unblock_all(ids: Iterable[UUID], *, at: datetime, by: str = "", reason: str = "") -> int:
+    """Unblock these users and record the period of each block with its end. Returns the number unblocked.
+
+    Erased users stay blocked.
 
     Withdrawals that the block rejected stay rejected, and the days of the block are never paid.
     """
     with transaction.atomic():
         blocked = User.objects.filter(pk__in=list(ids), blocked_at__isnull=False, erased_at=None).order_by("pk")
         users = list(blocked.select_for_update(no_key=True))
-        EndedBlock.objects.bulk_create(_ended(user, at) for user in users)
+        EndedBlock.objects.bulk_create(_ended(user, at, by, reason) for user in users)
         User.objects.filter(pk__in=[user.pk for user in users]).update(
             blocked_at=None, blocked_by="", blocked_reason=""
         )
     return len(users)
 
 
-def _ended(user: User, at: datetime) -> EndedBlock:
+def _ended(user: User, at: datetime, by: str, reason: str) -> EndedBlock:
     began = user.blocked_at or at
     return EndedBlock(
         user=user,
@@ -71,4 +73,6 @@ def _ended(user: User, at: datetime) -> EndedBlock:
         blocked_by=user.blocked_by,
         blocked_reason=user.blocked_reason,
         ended_at=max(at, began),
+        ended_by=by,
+        ended_reason=reason,
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts import blocking, independence
-from accounts.models import CompletionKey, EndedBlock, ErasureRequest, User, VerificationCode
+from accounts.models import CompletionKey, EndedBlock, ErasureRequest, User, UserNote, VerificationCode
 from accounts.signals import user_erased
 from config.errors import Conflict, NotFound
 from config.platform import audit
@@ -76,8 +76,11 @@ def _erase_rows_of(user: User) -> None:
     keys.delete()
     VerificationCode.objects.filter(user=user).delete()
     blocks = EndedBlock.objects.filter(user=user)
-    blocks.update(blocked_reason="")
-    audit.mask(EndedBlock, blocks.values_list("pk", flat=True), ["blocked_reason"])
+    blocks.update(blocked_reason="", ended_reason="")
+    audit.mask(EndedBlock, blocks.values_list("pk", flat=True), ["blocked_reason", "ended_reason"])
+    notes = UserNote.objects.filter(user=user)
+    audit.mask(UserNote, notes.values_list("pk", flat=True), ["text"])
+    notes.delete()
     if user.phone:
         TextMessage.objects.filter(phone=user.phone).delete()
 

@@ -14,6 +14,8 @@ from config.platform.dates import shanghai_time
 from config.platform.queues import Job
 from robots.models import Robot
 
+LONGEST_ANSWER = 1000  # characters
+
 
 class ProblemType(models.IntegerChoices):
     ROBOT = 2, _("需选择机器人")
@@ -66,12 +68,15 @@ class Problem(models.Model):
     group_name = models.CharField(_("群名"), max_length=200, blank=True)
     description = models.CharField(_("描述"), max_length=1000, blank=True)
     reported_at = models.DateTimeField(_("反馈时间"))
-    answer = models.CharField(_("答复"), max_length=1000, blank=True)
+    # The last answer; `ProblemAnswer` holds all of them.
+    answer = models.CharField(_("答复"), max_length=LONGEST_ANSWER, blank=True)
     answered_at = models.DateTimeField(_("答复时间"), null=True, blank=True)
     answered_by = models.CharField(_("答复人"), max_length=80, blank=True)
     closed_at = models.DateTimeField(_("关闭时间"), null=True, blank=True)
     closed_by = models.CharField(_("关闭人"), max_length=80, blank=True)
     closed_reason = models.CharField(_("关闭原因"), max_length=200, blank=True)
+    assigned_to = models.CharField(_("接手人"), max_length=80, blank=True, db_default="")
+    assigned_at = models.DateTimeField(_("接手时间"), null=True, blank=True)
 
     OPEN = Q(answered_at__isnull=True, closed_at__isnull=True)  # waits for an operator
 
@@ -89,6 +94,10 @@ class Problem(models.Model):
                 & (empty("closed_at") | empty("answered_at")),
                 name="closed_problem_has_person_and_reason_and_no_answer",
             ),
+            models.CheckConstraint(
+                condition=filled_together("assigned_at", texts=["assigned_to"]),
+                name="assigned_problem_has_person_and_moment",
+            ),
         ]
         indexes = [
             models.Index(fields=["-reported_at", "id"], name="problems_newest_first"),
@@ -105,10 +114,45 @@ class Problem(models.Model):
             ),
             models.Index(fields=["category", "-reported_at", "id"], name="problems_of_category"),
             models.Index(fields=["group_name"], opclasses=["varchar_pattern_ops"], name="problems_by_group_name"),
+            models.Index(fields=["assigned_to", "-reported_at", "id"], name="problems_of_an_operator"),
         ]
 
     def __str__(self) -> str:
-        return self.description[:30] or str(self.pk)
+        return self.description[:30] or shanghai_time(self.reported_at)
+
+
+class ProblemAnswer(models.Model):
+    """An answer to a problem. `message_no` is the message that brings it to the user; the outbox deletes old ones."""
+
+    problem = models.ForeignKey(Problem, models.CASCADE, related_name="answers", verbose_name=_("问题反馈"))
+    text = models.CharField(_("答复"), max_length=LONGEST_ANSWER)
+    answered_at = models.DateTimeField(_("答复时间"))
+    answered_by = models.CharField(_("答复人"), max_length=80)
+    message_no = models.UUIDField(_("消息编号"), unique=True, editable=False)
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("答复")
+        ordering = ["answered_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(answered_by="") & ~Q(text=""), name="answer_has_person_and_text")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.answered_by} {shanghai_time(self.answered_at)}"
+
+
+class StandardReply(models.Model):
+    """A text that operators insert into their answers."""
+
+    title = models.CharField(_("标题"), max_length=60, unique=True)
+    text = models.TextField(_("内容"), max_length=LONGEST_ANSWER)
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("标准答复")
+        ordering = ["title", "id"]
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class Conversation(models.Model):

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts.models import User
 from config.errors import BadRequest, NotFound
 from config.platform.lookups import has_id
-from feedback.models import Problem, ProblemCategory
+from feedback.models import Problem, ProblemAnswer, ProblemCategory
 from robots.friendships import WORKING, latest_robot_of
 from robots.models import Friendship, Robot, Source, SourceType
 from robots.outbox import writing
@@ -56,27 +56,47 @@ def report_problem(
     return category
 
 
-def answer_problem(*, problem: Problem, text: str, by: str, at: datetime) -> bool:
-    """Answer a report, once, through the robot that the user added last.
+def text_of_answer(problem: Problem, answer: str) -> str:
+    """Return the message that the user receives for an answer."""
+    return f"关于你反馈的「{problem.category.title}」：{answer}"
 
-    Returns False when the report was answered or closed before, or the user has no robot; then it stays as it is.
+
+def answer_problem(*, problem: Problem, text: str, by: str, at: datetime, seen: int = 0) -> bool:
+    """Answer a report through the robot that the user added last. `seen`: the number of answers that the operator saw.
+
+    Returns False when the report has another number of answers or was closed, or when the user has no robot; then it
+    stays as it is.
     """
     user, robot = problem.user, latest_robot_of(problem.user)
     if robot is None or not user.code:
         return False
     with transaction.atomic():
-        unanswered = Problem.objects.filter(Problem.OPEN, pk=problem.pk)
-        if not unanswered.update(answer=text, answered_at=at, answered_by=by):
+        unclosed = Problem.objects.select_for_update().filter(pk=problem.pk, closed_at=None)
+        if not unclosed.values_list("pk") or ProblemAnswer.objects.filter(problem=problem).count() != seen:
             return False
-        content = writing.text(f"关于你反馈的「{problem.category.title}」：{text}")
-        writing.message_user(
+        message = writing.message_user(
             robot=robot,
             user_code=user.code,
-            content=content,
+            content=writing.text(text_of_answer(problem, text)),
             source=Source(SourceType.PROBLEM, str(problem.pk)),
             at=at,
         )
+        answer = {"answered_at": at, "answered_by": by}
+        ProblemAnswer.objects.create(problem=problem, text=text, message_no=message.message_no, **answer)
+        Problem.objects.filter(pk=problem.pk).update(answer=text, **answer)
     return True
+
+
+def assign_problems(keys: Iterable[UUID], *, to: str, at: datetime) -> int:
+    """Assign open reports that nobody works on to an operator. Returns how many."""
+    unassigned = Problem.objects.filter(Problem.OPEN, pk__in=list(keys), assigned_to="")
+    return unassigned.update(assigned_to=to, assigned_at=at)
+
+
+def unassign_problems(keys: Iterable[UUID]) -> int:
+    """Remove the operator from open reports. Returns how many."""
+    assigned = Problem.objects.filter(Problem.OPEN, pk__in=list(keys)).exclude(assigned_to="")
+    return assigned.update(assigned_to="", assigned_at=None)
 
 
 def with_unreachable_user(reports: QuerySet[Problem]) -> QuerySet[Problem]:

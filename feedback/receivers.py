@@ -9,7 +9,7 @@ from accounts.erasure import DELETED_TEXT
 from accounts.models import User
 from accounts.signals import user_erased
 from config.platform import audit
-from feedback.models import Conversation, Problem
+from feedback.models import Conversation, Problem, ProblemAnswer
 
 
 @receiver(user_erased)
@@ -26,3 +26,6 @@ def erase_feedback(*, user: User, **_: Any) -> None:
     audit.mask(
         Problem, problems.values_list("pk", flat=True), ("group_name", "description", "answer", "closed_reason")
     )
+    answers = ProblemAnswer.objects.filter(problem__in=problems)
+    answers.update(text=DELETED_TEXT)
+    audit.mask(ProblemAnswer, answers.values_list("pk", flat=True), ("text",))

@@ -1,23 +1,31 @@
 """Pages of groups, their members, messages, statistics and cancel jobs for operators."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Count, Q, QuerySet
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.labels import person_label
+from accounts.models import User
 from config.backoffice import dashboard
-from config.backoffice.actions import Confirmed, confirmed
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
+from config.backoffice.figures import Figures, figures_of, register_figures
 from config.backoffice.filters import among, days, exactly, states
+from config.backoffice.overview import NoteForm, NoteInline, OverviewAdmin
 from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
-from groups import cancelling
+from config.backoffice.timeline import Span, TimelineEvent, register_timeline
+from groups import bans, cancelling
 from groups.models import (
     CancelJob,
     CancelReason,
     Group,
     GroupMessage,
+    GroupNote,
     GroupStatistics,
     Member,
     Mention,
@@ -29,6 +37,10 @@ class RatingInline(ReadOnlyInline):
     model = StarRating
     fields = ("rated_at", "star", "state")
     readonly_fields = fields
+
+
+class GroupNoteInline(NoteInline):
+    model = GroupNote
 
 
 # Operators do not choose ROBOT_KICKED and ROBOT_BANNED: the gateway's events set them.
@@ -45,15 +57,35 @@ class CancelForm(forms.Form):
     )
 
 
+def _lines(chosen: QuerySet[Group]) -> list[str]:
+    """Return a line for each group: name, person, members, star, and the figures of other apps, such as the income."""
+    rows = list(chosen.select_related("user")[:SHOWN])
+    figures = figures_of(rows)
+    return [
+        " · ".join(map(str, [*_described(row), *(f"{title} {value}" for title, value in figures[row.pk])]))
+        for row in rows
+    ]
+
+
+def _described(group: Group) -> list[str]:
+    return [
+        str(group),
+        person_label(group.user),
+        gettext("%s 人") % group.member_count,
+        f"{group.star}★" if group.star else gettext("未评星"),
+    ]
+
+
 _SERVICE_STATES = {
     "1": (_("服务中"), Q(cancelled_at__isnull=True)),
     "0": (_("已注销"), Q(cancelled_at__isnull=False)),
+    "banned": (_("已封禁"), Group.BANNED),
 }
 _STARS = [(star, f"{star}★") for star in range(1, 6)]
 
 
 @admin.register(Group)
-class GroupAdmin(ReadOnlyAdmin):
+class GroupAdmin(OverviewAdmin):
     list_display = (
         "name",
         "code",
@@ -67,6 +99,7 @@ class GroupAdmin(ReadOnlyAdmin):
         "bound_at",
         "cancelled_at",
         "cancel_reason",
+        "ban",
     )
     list_select_related = ("user", "robot", "paid_days")
     list_filter = (
@@ -90,22 +123,57 @@ class GroupAdmin(ReadOnlyAdmin):
     search_help_text = _("群名或用户昵称的开头、手机号的任意几位，或完整的网关编号")
     ordering = ("-bound_at", "id")
     reached_from = {"accounts.user": ("user", _("群")), "robots.robot": ("robot", _("群"))}
-    readonly_fields = ("paid_day_count",)
-    inlines = (RatingInline,)
-    actions = ("cancel", *EXPORTS)
+    readonly_fields = ("paid_day_count", "ban")
+    inlines = (GroupNoteInline, RatingInline)
+    actions = ("cancel", "lift_ban", "add_note", *EXPORTS)
 
     @admin.display(description=_("已结算天数"))
     def paid_day_count(self, group: Group) -> int:
         return group.paid_day_count
 
+    @admin.display(description=_("封禁"))
+    def ban(self, group: Group) -> Any:
+        if group.ban_lifted_at:
+            return _("已解除封禁")
+        return _("已封禁，不能再绑定") if group.is_banned else ""
+
     def is_action_available(self, action: str, obj: Any) -> bool:
-        return super().is_action_available(action, obj) and obj.cancelled_at is None
+        if not super().is_action_available(action, obj):
+            return False
+        return bool(obj.is_banned) if action == "lift_ban" else obj.cancelled_at is None
+
+    @confirmed(
+        _("添加备注"),
+        permission="groups.add_groupnote",
+        question=_("备注只给运营人员看。"),
+        form=NoteForm,
+        did=_("已添加备注"),
+    )
+    def add_note(self, chosen: Confirmed) -> int:
+        note = {"text": chosen.fields["note"], "written_by": chosen.by, "written_at": chosen.at}
+        return len(GroupNote.objects.bulk_create(GroupNote(group_id=key, **note) for key in chosen.keys))
+
+    @confirmed(
+        _("解除封禁"),
+        permission="groups.lift_ban_group",
+        question=_("这些群可以重新绑定。"),
+        form=ReasonForm,
+        lines=_lines,
+        did=_("已解除封禁"),
+        why_not=_("没有被封禁"),
+    )
+    def lift_ban(self, chosen: Confirmed) -> int:
+        return bans.lift_bans(chosen.keys, by=chosen.by, at=chosen.at, **chosen.fields)
 
     @confirmed(
         _("注销群"),
         permission="groups.cancel_group",
-        question=_("机器人将退出这些群，不再收益和发送；未发出的消息一并取消。此操作不可撤销。"),
+        question=_(
+            "机器人将退出这些群，不再收益和发送；未发出的消息一并取消。此操作不可撤销。"
+            "以“违法”或“投放质量差”注销的群被封禁，以后不能再绑定，除非管理员解除封禁。"
+        ),
         form=CancelForm,
+        lines=_lines,
         did=_("已注销"),
         why_not=_("之前已经注销"),
     )
@@ -187,6 +255,36 @@ class MemberAdmin(ReadOnlyAdmin):
     reached_from = {"groups.group": ("group", _("群成员"))}
 
 
+def groups_of_people(users: Sequence[User]) -> dict[Any, Figures]:
+    """Return how many groups are served for each of these users, and how many were cancelled, in one query."""
+    counted = (
+        Group.objects.filter(user__in=users)
+        .order_by()
+        .values_list("user")
+        .annotate(Count("pk"), Count("cancelled_at"))
+    )
+    counts = {user: (total - cancelled, cancelled) for user, total, cancelled in counted}
+    return {
+        user.pk: [(_("服务中的群"), str(served)), (_("已注销的群"), str(cancelled))]
+        for user in users
+        for served, cancelled in [counts.get(user.pk, (0, 0))]
+    }
+
+
+def _bindings(user: User, span: Span) -> Iterable[TimelineEvent]:
+    for group in span.rows(Group.objects.filter(user=user), "bound_at"):
+        yield TimelineEvent(group.bound_at, gettext("绑定群“%s”") % group)
+
+
+def _cancellings(user: User, span: Span) -> Iterable[TimelineEvent]:
+    for group in span.rows(Group.objects.filter(user=user), "cancelled_at"):
+        text = gettext("注销群“%(group)s”：%(reason)s")
+        values = {"group": group, "reason": group.get_cancel_reason_display()}
+        yield TimelineEvent(group.cancelled_at, text % values, group.cancelled_by)
+
+
+register_figures("accounts.user", groups_of_people)
+register_timeline("accounts.user", _bindings, _cancellings, permission="groups.view_group")
 dashboard.register_chart(
     _("群"),
     permission="groups.view_group",

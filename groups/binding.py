@@ -21,7 +21,6 @@ Outcome = MessageAttempt.Outcome
 # Attempts end within half an hour, and a new binding closes the messages that an operator could retry.
 LONGEST_UNBINDING = timedelta(days=1)
 NEAR_MIDNIGHT = timedelta(minutes=5)
-PERMANENT_REASONS = (CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES)
 
 
 class NotPulledBack(NotFound):
@@ -39,7 +38,7 @@ def request_binding(
     elif not pool.has_room(robot, day=day_of(at)):
         _message_user(robot, user, f"群「{name}」没有绑定：我今天的名额用完了。", source, at)
         _recommend_another(robot, user, source, at)
-    elif Group.objects.filter(code=group_code, cancel_reason__in=PERMANENT_REASONS).exists():
+    elif Group.objects.banned().filter(code=group_code).exists():
         _message_user(robot, user, f"群「{name}」没有绑定：它曾因违规被注销，不能再次绑定。", source, at)
     elif Group.objects.active().filter(code=group_code).exists():
         _message_user(robot, user, f"群「{name}」已经有助手在服务，不需要重复绑定。", source, at)

@@ -9,8 +9,9 @@ from django.dispatch import receiver
 from accounts.erasure import DELETED_TEXT, ERASED_NAME
 from accounts.models import User
 from accounts.signals import user_erased
+from config.platform import audit
 from groups import cancelling
-from groups.models import CancelReason, Group, GroupMessage, Member, MemberMove, Reminder
+from groups.models import CancelReason, Group, GroupMessage, GroupNote, Member, MemberMove, Reminder
 from robots.erasing import forget_person
 from robots.models import OutboxMessage, SourceType
 from robots.outbox import writing
@@ -22,6 +23,12 @@ def forget_in_groups(*, user: User, pseudonym: str, by: str, at: datetime, **_: 
     served = Group.objects.served_for(user).values_list("pk", flat=True)
     cancelling.cancel_groups(group_ids=list(served), reason=CancelReason.OPERATOR, by=by, at=at)
     Group.objects.filter(user=user).update(welcome_message="")
+    lifted = Group.objects.filter(user=user).exclude(ban_lifted_reason="")
+    lifted.update(ban_lifted_reason=DELETED_TEXT)
+    audit.mask(Group, lifted.values_list("pk", flat=True), ["ban_lifted_reason"])
+    notes = GroupNote.objects.filter(group__user=user)
+    audit.mask(GroupNote, notes.values_list("pk", flat=True), ["text"])
+    notes.delete()
     Reminder.objects.filter(user=user).delete()
     forget_person(user, pseudonym=pseudonym, at=at)
     _clear_robot_messages_for(user)

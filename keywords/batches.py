@@ -59,7 +59,8 @@ def create_batch(
     require_clean(reply, *keywords)
     with transaction.atomic():
         _lock_edits()
-        batch = KeywordBatch.objects.create(user=user, keywords=list(keywords), reply_content=reply, created_at=at)
+        fields = {"keywords": list(keywords), "folded": _folded(keywords), "reply_content": reply}
+        batch = KeywordBatch.objects.create(user=user, created_at=at, **fields)
         _add_to_groups(batch, _own_groups(user, group_codes), keywords)
     return batch
 
@@ -67,13 +68,13 @@ def create_batch(
 def change_batch(
     *, user: User, batch_id: str, group_codes: Sequence[str], keywords: Sequence[str], reply: str
 ) -> None:
-    """Replace the keywords, groups and reply of a batch. Its trigger count stays."""
+    """Replace the keywords, groups and reply of a batch. Its trigger count and its pause stay."""
     require_clean(reply, *keywords)
     with transaction.atomic():
         _lock_edits()
         batch = _lock_batch(user, batch_id)
-        batch.keywords, batch.reply_content = list(keywords), reply
-        batch.save(update_fields=["keywords", "reply_content"])
+        batch.keywords, batch.folded, batch.reply_content = list(keywords), _folded(keywords), reply
+        batch.save(update_fields=["keywords", "folded", "reply_content"])
         batch.group_keywords.all().delete()
         _add_to_groups(batch, _own_groups(user, group_codes), keywords)
 
@@ -112,6 +113,10 @@ def batch_of_user(user: User, batch_id: str) -> Any:
     return batch
 
 
+def _folded(keywords: Sequence[str]) -> list[str]:
+    return [comparable(keyword) for keyword in keywords]
+
+
 def _lock_edits() -> None:
     """Lock edits of keywords until this transaction ends, so that new rows become visible in the order of their ids.
 
@@ -136,7 +141,7 @@ def _own_groups(user: User, references: Sequence[str]) -> list[UUID]:
 
 
 def _add_to_groups(batch: KeywordBatch, group_ids: Sequence[UUID], keywords: Sequence[str]) -> None:
-    folded = [comparable(keyword) for keyword in keywords]
+    folded = _folded(keywords)
     if len(set(folded)) != len(folded):
         raise KeywordTaken
     delete_of_former_owners(group_ids)  # a former owner's edit may have committed after the change of owner

@@ -16,12 +16,12 @@ from robots.outbox import writing
 
 SPEAKER_COOLDOWN = timedelta(seconds=10)
 
-# Keywords of former owners and of blocked users get no reply.
+# Keywords of former owners and of blocked users get no reply, nor do paused ones, which the matcher still finds.
 _KEYWORDS_FOUND = """
 unnest(%(groups)s::text[], %(keywords)s::text[]) AS found(code, folded)
 JOIN groups_group g ON g.code = found.code AND g.cancelled_at IS NULL
 JOIN keywords_groupkeyword k ON k.group_id = g.id AND k.folded = found.folded
-JOIN keywords_keywordbatch b ON b.id = k.batch_id
+JOIN keywords_keywordbatch b ON b.id = k.batch_id AND b.paused_at IS NULL
 JOIN accounts_user u ON u.id = b.user_id AND u.blocked_at IS NULL
     AND (g.user_id = u.id OR (g.wechat_owner_code <> '' AND g.wechat_owner_code = u.code))
 """

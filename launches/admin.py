@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Q, QuerySet, TextField
+from django.db.models import Count, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast, JSONObject
 from django.http import HttpRequest
 from django.urls import reverse
@@ -15,11 +15,13 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.labels import person_label
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import days, states
 from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
-from launches import launch_control, scheduled_sending
+from config.platform.dates import shanghai_time
+from launches import launch_control, mass_message_results, mass_messages, scheduled_sending
 from launches.models import (
     Delivery,
     Launch,
@@ -52,6 +54,23 @@ def _lines(chosen: QuerySet[Launch]) -> list[str]:
     return [
         text % {"task": launch.task_id, "planned": launch.planned_count, "waiting": launch.waiting_count}
         for launch in chosen[:SHOWN]
+    ]
+
+
+def _lines_of_mass_messages(chosen: QuerySet[MassMessage]) -> list[str]:
+    """Return a line for each mass message: the person, the time, the number of groups and the beginning of the text."""
+    rows = chosen.select_related("user").annotate(group_count=Count("groups"))[:SHOWN]
+    groups = gettext("%s 个群")
+    return [
+        " · ".join(
+            [
+                person_label(row.user),
+                shanghai_time(row.send_at),
+                groups % row.group_count,
+                " ".join(filter(None, mass_messages.texts_of(row.contents)))[:40] or gettext("图片"),
+            ]
+        )
+        for row in rows
     ]
 
 
@@ -197,7 +216,7 @@ class MassMessageGroupInline(ReadOnlyInline):
 
 @admin.register(MassMessage)
 class MassMessageAdmin(ReadOnlyAdmin):
-    list_display = ("send_at", "user", "status", "queued_at", "recalled_at", "created_at")
+    list_display = ("send_at", "user", "status", "queued_at", "recalled_at", "recalled_by", "created_at")
     list_select_related = ("user",)
     list_filter = ("status", days("send_at", _("发送时间")))
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")
@@ -205,6 +224,41 @@ class MassMessageAdmin(ReadOnlyAdmin):
     ordering = ("-send_at", "id")
     reached_from = {"accounts.user": ("user", _("群发"))}
     inlines = (MassMessageGroupInline,)
+    actions = ("stop", "recall", *EXPORTS)
+
+    def is_action_available(self, action: str, obj: Any) -> bool:
+        """Return whether the mass message waits for its time (`stop`), or is in the outbox (`recall`)."""
+        if not super().is_action_available(action, obj):
+            return False
+        if action == "stop":
+            return obj.status == MassMessage.Status.WAITING and obj.queued_at is None
+        return obj.status in (MassMessage.Status.WAITING, MassMessage.Status.SENT) and obj.queued_at is not None
+
+    @confirmed(
+        _("停止"),
+        permission="launches.stop_massmessage",
+        title=_("停止群发"),
+        question=_("这些群发不再发送，和用户自己取消一样；用户当天可以另发一条。"),
+        form=ReasonForm,
+        lines=_lines_of_mass_messages,
+        did=_("已停止"),
+        why_not=_("已经停止，或已到发送时间（可以撤回）"),
+    )
+    def stop(self, chosen: Confirmed) -> int:
+        return mass_message_results.stop_scheduled(chosen.keys, by=chosen.by, at=chosen.at, **chosen.fields)
+
+    @confirmed(
+        _("撤回"),
+        permission="launches.stop_massmessage",
+        title=_("撤回群发"),
+        question=_("还没有发出的消息不再发送，发出不到两分钟的从群里撤回；更早的留在群里。"),
+        form=ReasonForm,
+        lines=_lines_of_mass_messages,
+        did=_("已撤回"),
+        why_not=_("还没有到发送时间、已经撤回，或发出超过两分钟"),
+    )
+    def recall(self, chosen: Confirmed) -> int:
+        return mass_message_results.recall_sent(chosen.keys, by=chosen.by, at=chosen.at, **chosen.fields)
 
 
 @admin.register(ScheduledSending)

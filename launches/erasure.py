@@ -5,6 +5,7 @@ from datetime import datetime
 
 from accounts.erasure import DELETED_TEXT
 from accounts.models import User
+from config.platform import audit
 from integrations.gateway.payloads import MessageType
 from launches import mass_message_results
 from launches.models import MassMessage, MassMessageDraft
@@ -23,3 +24,6 @@ def forget_mass_messages_of(user: User, *, at: datetime) -> None:
     sent = OutboxMessage.objects.filter(written_for(message.source for message in messages))
     sent.update(content={})
     messages.update(contents=[_DELETED_CONTENT])
+    recalled = messages.exclude(recall_reason="")
+    recalled.update(recall_reason=DELETED_TEXT)
+    audit.mask(MassMessage, recalled.values_list("pk", flat=True), ["recall_reason"])

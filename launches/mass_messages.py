@@ -77,7 +77,7 @@ def complete_draft(
     when a group has a mass message in that minute. Constraints of the database keep the last two against races.
     """
     contents = _contents_of(_completable(MassMessageDraft.objects.all(), user, draft_id, at), message)
-    require_clean(*_texts_of(contents))  # may call an outside system, so before the lock
+    require_clean(*texts_of(contents))  # may call an outside system, so before the lock
     with transaction.atomic():
         draft = _completable(MassMessageDraft.objects.select_for_update(), user, draft_id, at)
         draft.completed_at = at
@@ -117,7 +117,7 @@ def _contents_of(draft: MassMessageDraft, message: Mapping[str, Any]) -> list[di
     return [draft.content, *([dict(message)] if message["content"].strip() else [])]
 
 
-def _texts_of(contents: Sequence[Mapping[str, Any]]) -> list[str]:
+def texts_of(contents: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the parts that people read. The content of a picture is its address, which is left out."""
     return [
         str(content[part])

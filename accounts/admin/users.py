@@ -12,11 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import blocking, erasure, identity, sign_out
 from accounts.admin.erasure import ErasureForm
-from accounts.models import EndedBlock, User
+from accounts.models import EndedBlock, User, UserNote
 from config.backoffice import dashboard
 from config.backoffice.actions import Confirmed, ReasonForm, confirmed
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
+from config.backoffice.base import EXPORTS, ReadOnlyInline
 from config.backoffice.filters import days, exactly, states
+from config.backoffice.overview import NoteForm, NoteInline, OverviewAdmin
 
 SHOWN_APPRENTICES = 20
 _PEOPLE = Q(is_staff=False) | Q(code__isnull=False)  # an operator is listed only when also a contact of a robot
@@ -26,12 +27,16 @@ _COMPLETE = {"1": (_("已补全"), Q(completed_at__isnull=False)), "0": (_("未�
 
 class EndedBlockInline(ReadOnlyInline):
     model = EndedBlock
-    fields = ("blocked_at", "blocked_by", "blocked_reason", "ended_at")
+    fields = ("blocked_at", "blocked_by", "blocked_reason", "ended_at", "ended_by", "ended_reason")
     readonly_fields = fields
 
 
+class UserNoteInline(NoteInline):
+    model = UserNote
+
+
 @admin.register(User)
-class UserAdmin(ReadOnlyAdmin):
+class UserAdmin(OverviewAdmin):
     """All users: the people who added a robot as a friend."""
 
     list_display = (
@@ -68,8 +73,8 @@ class UserAdmin(ReadOnlyAdmin):
         "signed_out_at",
     )
     readonly_fields = ("identity", "referral", "erased_at")
-    inlines = (EndedBlockInline,)
-    actions = ("block", "unblock", "sign_out", "erase", *EXPORTS)
+    inlines = (UserNoteInline, EndedBlockInline)
+    actions = ("block", "unblock", "sign_out", "erase", "add_note", *EXPORTS)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(_PEOPLE)
@@ -122,11 +127,12 @@ class UserAdmin(ReadOnlyAdmin):
         _("解封"),
         permission="accounts.block_user",
         question=_("这些用户将恢复使用。已拒绝的提现不会恢复。"),
+        form=ReasonForm,
         did=_("已解封"),
         why_not=_("没有被封禁，或已经注销"),
     )
     def unblock(self, chosen: Confirmed) -> int:
-        return blocking.unblock_all(chosen.keys, at=chosen.at)
+        return blocking.unblock_all(chosen.keys, by=chosen.by, at=chosen.at, **chosen.fields)
 
     @confirmed(
         _("退出登录"),
@@ -137,6 +143,17 @@ class UserAdmin(ReadOnlyAdmin):
     )
     def sign_out(self, chosen: Confirmed) -> int:
         return sign_out.sign_out_all(chosen.keys, at=chosen.at)
+
+    @confirmed(
+        _("添加备注"),
+        permission="accounts.add_usernote",
+        question=_("备注只给运营人员看。"),
+        form=NoteForm,
+        did=_("已添加备注"),
+    )
+    def add_note(self, chosen: Confirmed) -> int:
+        note = {"text": chosen.fields["note"], "written_by": chosen.by, "written_at": chosen.at}
+        return len(UserNote.objects.bulk_create(UserNote(user_id=key, **note) for key in chosen.keys))
 
     @confirmed(
         _("注销账号"),

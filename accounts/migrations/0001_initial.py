@@ -333,4 +333,31 @@ class Migration(migrations.Migration):
             model_name='operatorchange',
             constraint=models.UniqueConstraint(condition=models.Q(('status', 0)), fields=('username', 'kind'), name='one_waiting_change_per_operator_and_kind'),
         ),
+        migrations.AddField(
+            model_name='endedblock',
+            name='ended_by',
+            field=models.CharField(blank=True, db_default='', max_length=80, verbose_name='解封操作人'),
+        ),
+        migrations.AddField(
+            model_name='endedblock',
+            name='ended_reason',
+            field=models.CharField(blank=True, db_default='', max_length=200, verbose_name='解封原因'),
+        ),
+        migrations.CreateModel(
+            name='UserNote',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('text', models.CharField(max_length=1000, verbose_name='备注')),
+                ('written_at', models.DateTimeField(verbose_name='时间')),
+                ('written_by', models.CharField(max_length=80, verbose_name='运营人员')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notes', to=settings.AUTH_USER_MODEL, verbose_name='用户')),
+            ],
+            options={
+                'verbose_name': '用户备注',
+                'verbose_name_plural': '用户备注',
+                'ordering': ['-id'],
+                'abstract': False,
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('text', ''), _negated=True), models.Q(('written_by', ''), _negated=True)), name='usernote_has_text_and_author')],
+            },
+        ),
     ]

@@ -1,6 +1,7 @@
 """Models of people: users of the robot platform, operators, and erasure requests."""
 
 from accounts.models.erasure import ErasureRequest
+from accounts.models.notes import UserNote
 from accounts.models.operators import Operator, OperatorChange
 from accounts.models.people import (
     CompletionKey,
@@ -21,6 +22,7 @@ __all__ = [
     "OperatorChange",
     "User",
     "UserManager",
+    "UserNote",
     "UserQuerySet",
     "VerificationCode",
 ]

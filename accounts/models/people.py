@@ -255,6 +255,8 @@ class EndedBlock(models.Model):
     blocked_by = models.CharField(_("封号操作人"), max_length=80, blank=True)
     blocked_reason = models.CharField(_("封号原因"), max_length=200, blank=True)
     ended_at = models.DateTimeField(_("解封时间"))
+    ended_by = models.CharField(_("解封操作人"), max_length=80, blank=True, db_default="")
+    ended_reason = models.CharField(_("解封原因"), max_length=200, blank=True, db_default="")
 
     class Meta:
         verbose_name = verbose_name_plural = _("封号记录")

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 VIEWER, SUPPORT, FINANCE, ADMINISTRATOR = "viewer", "support", "finance", "administrator"
 TITLES = {
     VIEWER: _("查看员：看所有业务页面，不能操作和导出"),
-    SUPPORT: _("客服：用户、机器人、群、反馈"),
+    SUPPORT: _("客服：用户、机器人、群、反馈，可查看提现、账务、投放和群发"),
     FINANCE: _("财务：提现、账务、收益规则"),
     ADMINISTRATOR: _("管理员：全部页面和操作，包括运营人员"),
 }
@@ -35,6 +35,7 @@ _WITHOUT_PAGE = {
     "identityhashkey",
     "redpacketopening",
     "endedblock",
+    "problemanswer",
     "switchchange",
     "dayfigure",
     "operatorsession",
@@ -42,21 +43,24 @@ _WITHOUT_PAGE = {
 
 _SUPPORT = {
     "config": "export_lists",
-    "accounts": "view_user block_user",
+    "accounts": "view_user block_user add_usernote",
     "robots": "view_robot view_robotday view_scan view_friendship view_outboxmessage retry_outboxmessage assign_robot",
-    "groups": "view_group cancel_group view_member view_groupmessage view_mention view_groupstatistics view_canceljob"
-    " retry_canceljob",
-    "keywords": "view_keywordbatch",
+    "groups": "view_group add_groupnote cancel_group view_member view_groupmessage view_mention view_groupstatistics"
+    " view_canceljob retry_canceljob",
+    "keywords": "view_keywordbatch pause_keywordbatch",
+    "launches": "view_launch view_delivery view_massmessage stop_massmessage",
+    "earnings": "view_withdrawal view_payout view_account view_ledgerentry",
     "feedback": "view_problem answer_problem view_conversation view_forwardedmessage retry_forwardedmessage"
-    " view_problemcategory add_problemcategory change_problemcategory",
+    " view_problemcategory add_problemcategory change_problemcategory"
+    " view_standardreply add_standardreply change_standardreply delete_standardreply",
     "integrations": "view_textmessage retry_textmessage"
     " view_sensitiveword add_sensitiveword change_sensitiveword delete_sensitiveword"
     " view_sensitivewordimport undo_sensitivewordimport",
 }
 _FINANCE = {
     "config": "export_lists",
-    "accounts": "view_user",
-    "groups": "view_group view_starplan add_starplan change_starplan"
+    "accounts": "view_user add_usernote",
+    "groups": "view_group add_groupnote view_starplan add_starplan change_starplan"
     " view_articleprice add_articleprice change_articleprice",
     "earnings": "view_withdrawal review_withdrawal view_account view_ledgertransaction reverse_ledgertransaction"
     " view_ledgerentry view_ledgercheck view_settlementday view_articlereadday view_earningsrules change_earningsrules"

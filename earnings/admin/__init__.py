@@ -1,5 +1,6 @@
 """Admin pages of withdrawals, payouts, the ledger, plans and rules."""
 
+from earnings.admin.figures import income_of_groups
 from earnings.admin.ledger import AccountAdmin, LedgerCheckAdmin, LedgerEntryAdmin, LedgerTransactionAdmin
 from earnings.admin.payouts import PayoutAdmin, PayoutPauseAdmin
 from earnings.admin.plans import ArticlePriceAdmin, RuleChangeAdmin, StarPlanAdmin
@@ -20,4 +21,5 @@ __all__ = [
     "SettlementDayAdmin",
     "StarPlanAdmin",
     "WithdrawalAdmin",
+    "income_of_groups",
 ]

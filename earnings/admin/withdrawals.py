@@ -299,7 +299,7 @@ dashboard.register_task(
     _("待审核提现"),
     page="earnings_withdrawal",
     query="status__exact=0",
-    permission="earnings.view_withdrawal",
+    permission="earnings.review_withdrawal",
     count=_waiting,
 )
 

@@ -197,4 +197,59 @@ class Migration(migrations.Migration):
             model_name='problem',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('closed_at__isnull', True), ('closed_by', ''), ('closed_reason', '')), models.Q(('closed_at__isnull', False), models.Q(('closed_by', ''), _negated=True), models.Q(('closed_reason', ''), _negated=True)), _connector='OR'), models.Q(('closed_at__isnull', True), ('answered_at__isnull', True), _connector='OR')), name='closed_problem_has_person_and_reason_and_no_answer'),
         ),
+        migrations.CreateModel(
+            name='ProblemAnswer',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('text', models.CharField(max_length=1000, verbose_name='答复')),
+                ('answered_at', models.DateTimeField(verbose_name='答复时间')),
+                ('answered_by', models.CharField(max_length=80, verbose_name='答复人')),
+                ('message_no', models.UUIDField(editable=False, unique=True, verbose_name='消息编号')),
+            ],
+            options={
+                'verbose_name': '答复',
+                'verbose_name_plural': '答复',
+                'ordering': ['answered_at', 'id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='StandardReply',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('title', models.CharField(max_length=60, unique=True, verbose_name='标题')),
+                ('text', models.TextField(max_length=1000, verbose_name='内容')),
+            ],
+            options={
+                'verbose_name': '标准答复',
+                'verbose_name_plural': '标准答复',
+                'ordering': ['title', 'id'],
+            },
+        ),
+        migrations.AddField(
+            model_name='problem',
+            name='assigned_at',
+            field=models.DateTimeField(blank=True, null=True, verbose_name='接手时间'),
+        ),
+        migrations.AddField(
+            model_name='problem',
+            name='assigned_to',
+            field=models.CharField(blank=True, db_default='', max_length=80, verbose_name='接手人'),
+        ),
+        migrations.AddIndex(
+            model_name='problem',
+            index=models.Index(fields=['assigned_to', '-reported_at', 'id'], name='problems_of_an_operator'),
+        ),
+        migrations.AddConstraint(
+            model_name='problem',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('assigned_at__isnull', True), ('assigned_to', '')), models.Q(('assigned_at__isnull', False), models.Q(('assigned_to', ''), _negated=True)), _connector='OR'), name='assigned_problem_has_person_and_moment'),
+        ),
+        migrations.AddField(
+            model_name='problemanswer',
+            name='problem',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='answers', to='feedback.problem', verbose_name='问题反馈'),
+        ),
+        migrations.AddConstraint(
+            model_name='problemanswer',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('answered_by', ''), _negated=True), models.Q(('text', ''), _negated=True)), name='answer_has_person_and_text'),
+        ),
     ]

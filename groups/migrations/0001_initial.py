@@ -460,4 +460,52 @@ class Migration(migrations.Migration):
             model_name='mention',
             index=models.Index(condition=models.Q(('read_at__isnull', True)), fields=['-mentioned_at', '-message'], name='mentions_unread'),
         ),
+        migrations.AlterModelOptions(
+            name='group',
+            options={'ordering': ['-bound_at', 'id'], 'permissions': [('cancel_group', '注销群'), ('lift_ban_group', '解除群封禁')], 'verbose_name': '群', 'verbose_name_plural': '群'},
+        ),
+        migrations.AddField(
+            model_name='group',
+            name='ban_lifted_at',
+            field=models.DateTimeField(blank=True, null=True, verbose_name='解除封禁时间'),
+        ),
+        migrations.AddField(
+            model_name='group',
+            name='ban_lifted_by',
+            field=models.CharField(blank=True, db_default='', max_length=80, verbose_name='解除封禁操作人'),
+        ),
+        migrations.AddField(
+            model_name='group',
+            name='ban_lifted_reason',
+            field=models.CharField(blank=True, db_default='', max_length=200, verbose_name='解除封禁原因'),
+        ),
+        migrations.AddIndex(
+            model_name='group',
+            index=models.Index(condition=models.Q(('ban_lifted_at__isnull', True), ('cancel_reason__in', (1, 2))), fields=['-bound_at', 'id'], name='groups_banned'),
+        ),
+        migrations.AddConstraint(
+            model_name='group',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ban_lifted_at__isnull', True), ('ban_lifted_by', ''), ('ban_lifted_reason', '')), models.Q(('ban_lifted_at__isnull', False), models.Q(('ban_lifted_by', ''), _negated=True), models.Q(('ban_lifted_reason', ''), _negated=True)), _connector='OR'), name='lifted_ban_has_person_and_reason'),
+        ),
+        migrations.AddConstraint(
+            model_name='group',
+            constraint=models.CheckConstraint(condition=models.Q(('ban_lifted_at__isnull', True), ('cancel_reason__in', (1, 2)), _connector='OR'), name='only_a_ban_is_lifted'),
+        ),
+        migrations.CreateModel(
+            name='GroupNote',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('text', models.CharField(max_length=1000, verbose_name='备注')),
+                ('written_at', models.DateTimeField(verbose_name='时间')),
+                ('written_by', models.CharField(max_length=80, verbose_name='运营人员')),
+                ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notes', to='groups.group', verbose_name='群')),
+            ],
+            options={
+                'verbose_name': '群备注',
+                'verbose_name_plural': '群备注',
+                'ordering': ['-id'],
+                'abstract': False,
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('text', ''), _negated=True), models.Q(('written_by', ''), _negated=True)), name='groupnote_has_text_and_author')],
+            },
+        ),
     ]

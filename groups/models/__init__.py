@@ -4,6 +4,7 @@ from groups.models.cancel_job import CancelJob
 from groups.models.group import CancelReason, Group
 from groups.models.member import Member
 from groups.models.message import GroupMessage, Mention
+from groups.models.note import GroupNote
 from groups.models.paid_days import PaidDays
 from groups.models.reminder import Reminder
 from groups.models.star import ArticlePrice, RatingState, StarPlan, StarRating
@@ -15,6 +16,7 @@ __all__ = [
     "CancelReason",
     "Group",
     "GroupMessage",
+    "GroupNote",
     "GroupStatistics",
     "Member",
     "MemberMove",

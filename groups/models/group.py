@@ -26,9 +26,16 @@ class CancelReason(models.IntegerChoices):
     TOO_FEW_MESSAGES = 7, _("发言太少")
 
 
+PERMANENT_REASONS = (CancelReason.ILLEGAL, CancelReason.POOR_LAUNCHES)  # the group is banned: not bound again
+
+
 class GroupQuerySet(models.QuerySet["Group"]):
     def active(self) -> "GroupQuerySet":
         return self.filter(cancelled_at__isnull=True)
+
+    def banned(self) -> "GroupQuerySet":
+        """Return the bindings because of which a group cannot be bound again."""
+        return self.filter(Group.BANNED)
 
     def by_reference(self, reference: object) -> "GroupQuerySet":
         """Return the group with this id, or the groups with this gateway code."""
@@ -101,11 +108,17 @@ class Group(models.Model):
     cancelled_by = models.CharField(_("注销操作人"), max_length=80, blank=True)
     cancel_reason = models.SmallIntegerField(_("注销原因"), choices=CancelReason.choices, null=True, blank=True)
 
+    # of the ban that the cancelling for a violation is
+    ban_lifted_at = models.DateTimeField(_("解除封禁时间"), null=True, blank=True)
+    ban_lifted_by = models.CharField(_("解除封禁操作人"), max_length=80, blank=True, db_default="")
+    ban_lifted_reason = models.CharField(_("解除封禁原因"), max_length=200, blank=True, db_default="")
+
+    BANNED = Q(cancel_reason__in=PERMANENT_REASONS, ban_lifted_at__isnull=True)
     objects = GroupQuerySet.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("群")
-        permissions = [("cancel_group", "注销群")]
+        permissions = [("cancel_group", "注销群"), ("lift_ban_group", "解除群封禁")]
         ordering = ["-bound_at", "id"]
         constraints = [
             models.UniqueConstraint(
@@ -118,6 +131,14 @@ class Group(models.Model):
             models.CheckConstraint(
                 condition=filled("cancelled_at") | empty(texts=["cancelled_by"]),
                 name="group_cancelled_by_has_cancelled_at",
+            ),
+            models.CheckConstraint(
+                condition=filled_together("ban_lifted_at", texts=["ban_lifted_by", "ban_lifted_reason"]),
+                name="lifted_ban_has_person_and_reason",
+            ),
+            models.CheckConstraint(
+                condition=empty("ban_lifted_at") | Q(cancel_reason__in=PERMANENT_REASONS),
+                name="only_a_ban_is_lifted",
             ),
             models.CheckConstraint(condition=Q(star__isnull=True) | Q(star__range=(1, 5)), name="star_is_1_to_5"),
             models.CheckConstraint(
@@ -155,6 +176,11 @@ class Group(models.Model):
                 condition=Q(cancel_reason__isnull=False),
                 name="groups_by_cancel_reason",
             ),
+            models.Index(
+                fields=["-bound_at", "id"],
+                condition=Q(cancel_reason__in=PERMANENT_REASONS, ban_lifted_at__isnull=True),
+                name="groups_banned",
+            ),
             models.Index(fields=["-bound_at", "id"], condition=Q(is_legacy=True), name="groups_legacy"),
             models.Index(
                 fields=["-bound_at", "id"], condition=Q(launch_switch=False), name="groups_without_launches"
@@ -163,6 +189,11 @@ class Group(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.code
+
+    @property
+    def is_banned(self) -> bool:
+        """Return whether the group cannot be bound again because of this binding."""
+        return self.cancel_reason in PERMANENT_REASONS and self.ban_lifted_at is None
 
     @property
     def last_bound_at(self) -> datetime:

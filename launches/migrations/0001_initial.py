@@ -245,4 +245,22 @@ class Migration(migrations.Migration):
             model_name='massmessagegroup',
             constraint=models.CheckConstraint(condition=models.Q(('minute__isnull', False), ('status', 3), _connector='OR'), name='mass_message_keeps_its_minute_until_recalled'),
         ),
+        migrations.AlterModelOptions(
+            name='massmessage',
+            options={'ordering': ['-send_at', 'id'], 'permissions': [('stop_massmessage', '停止和撤回群发')], 'verbose_name': '群发', 'verbose_name_plural': '群发'},
+        ),
+        migrations.AddField(
+            model_name='massmessage',
+            name='recall_reason',
+            field=models.CharField(blank=True, db_default='', max_length=200, verbose_name='撤回原因'),
+        ),
+        migrations.AddField(
+            model_name='massmessage',
+            name='recalled_by',
+            field=models.CharField(blank=True, db_default='', max_length=80, verbose_name='撤回人'),
+        ),
+        migrations.AddConstraint(
+            model_name='massmessage',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('recall_reason', ''), ('recalled_by', '')), models.Q(('recalled_at__isnull', False), models.Q(('recalled_by', ''), _negated=True), models.Q(('recall_reason', ''), _negated=True)), _connector='OR'), name='operators_recall_has_moment_and_reason'),
+        ),
     ]

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from config.platform.constraints import filled, filled_exactly_when
+from config.platform.constraints import empty, filled, filled_exactly_when
 from config.platform.dates import shanghai_time
 from config.platform.queues import Job, JobStatus
 from groups.models import Group
@@ -70,9 +70,13 @@ class MassMessage(models.Model):
     created_at = models.DateTimeField(_("创建时间"))
     queued_at = models.DateTimeField(_("进入发件箱时间"), null=True, blank=True)
     recalled_at = models.DateTimeField(_("撤回时间"), null=True, blank=True)
+    # of an operator; empty when the user recalled it
+    recalled_by = models.CharField(_("撤回人"), max_length=80, blank=True, db_default="")
+    recall_reason = models.CharField(_("撤回原因"), max_length=200, blank=True, db_default="")
 
     class Meta:
         verbose_name = verbose_name_plural = _("群发")
+        permissions = [("stop_massmessage", "停止和撤回群发")]
         ordering = ["-send_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["user", "day", "slot"], name="mass_message_slot_is_taken_once"),
@@ -89,6 +93,11 @@ class MassMessage(models.Model):
             models.CheckConstraint(
                 condition=~Q(status=MassMessageStatus.RECALLED) | filled("recalled_at"),
                 name="recalled_mass_message_has_recalled_at",
+            ),
+            models.CheckConstraint(
+                condition=empty(texts=["recalled_by", "recall_reason"])
+                | filled("recalled_at", texts=["recalled_by", "recall_reason"]),
+                name="operators_recall_has_moment_and_reason",
             ),
         ]
         indexes = [

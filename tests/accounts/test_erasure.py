@@ -100,7 +100,7 @@ def active_user(alice: User, sandbox: Any) -> User:
     paid(alice)
     root = Operator("support")
     root.act("accounts/user", "block", alice, reason=WRITTEN)
-    root.act("accounts/user", "unblock", alice)
+    root.act("accounts/user", "unblock", alice, reason="查清")
     alice.refresh_from_db()
     return alice
 
@@ -246,7 +246,7 @@ def test_an_erased_user_stays_blocked(alice):
     apprentice = UserFactory(inviter=alice)
     erase(alice)
     root = Operator()
-    root.act("accounts/user", "unblock", alice)
+    root.act("accounts/user", "unblock", alice, reason="查清")
     alice.refresh_from_db()
     assert (alice.is_blocked, apprentice.inviter_id) == (True, alice.pk)
     assert sign_out_all([alice.pk], at=timezone.now()) == 1

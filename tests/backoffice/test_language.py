@@ -6,6 +6,7 @@ from pathlib import Path
 import polib
 import pytest
 
+from accounts.models import User
 from groups.models import CancelReason, Group
 from robots.models import OutboxMessage
 from tests.factories.launches import launched
@@ -48,6 +49,7 @@ def test_no_chinese_label_is_left_in_english():
 def test_a_confirmation_asks_in_english():
     launch, operator = launched(GroupFactory(name="g")), switched()
     Group.objects.update(name="g")
+    User.objects.update(nickname="u")
     for where, row in (("groups/group", Group.objects.get()), ("launches/launch", launch)):
         assert chinese(operator.act(where, "cancel", row, confirmed=False)) == set()
 

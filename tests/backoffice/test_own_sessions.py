@@ -254,9 +254,9 @@ def test_operators_who_deactivate_themselves_are_signed_out(ann):
 
 def test_a_removed_permission_ends_with_the_next_request(ann):
     bob, where = Operator(username="bob"), f"accounts/operator/{ann.user.pk}/change/"
-    assert ann.sees("earnings/withdrawal/") == 200
+    assert ann.sees("earnings/earningsrules/") == 200
     bob.saves(where, bob.opens(where), groups=[Role.objects.get(name="support").pk])
-    assert ann.sees("earnings/withdrawal/") == 403
+    assert ann.sees("earnings/earningsrules/") == 403
     answer = ann.http.post("/withdraw/review", {"status": 1}, content_type="application/json").json()
     assert answer["code"] == 1401
 

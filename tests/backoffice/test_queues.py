@@ -75,7 +75,7 @@ def test_a_row_shows_what_waits_since_when_what_failed_and_what_was_done_lately(
 @pytest.mark.parametrize(
     ("role", "titles"),
     [
-        ("support", {"群发短信", "发件箱", "批量注销", "转发给客服的消息"}),
+        ("support", {"群发短信", "发件箱", "批量注销", "转发给客服的消息", "打款"}),
         ("finance", {"打款"}),
     ],
 )

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from config.backoffice import roles
 from earnings.models import EarningsRules
 from tests.factories.launches import launched
-from tests.factories.money import credit, requested_withdrawal
+from tests.factories.money import credit, requested_withdrawal, withdrawal_of_new_user
 from tests.factories.people import GroupFactory, UserFactory
 from tests.support.admin_pages import PAGES, Operator
 
@@ -26,20 +26,28 @@ FOR_ADMINISTRATORS = {
 EXPORTS = {"export", "export_xlsx"}
 # page → the permissions of this role there, except viewing and exporting
 SUPPORT = {
-    "accounts/user": {"block", "unblock", "sign_out"},
+    "accounts/user": {"block", "unblock", "sign_out", "add_note"},
     "robots/robot": {"make_assignable", "make_unassignable"},
     "robots/robotday": set(),
     "robots/scan": set(),
     "robots/friendship": set(),
     "robots/outboxmessage": {"retry", "close"},
-    "groups/group": {"cancel"},
+    "groups/group": {"cancel", "add_note"},
     "groups/member": set(),
     "groups/groupmessage": set(),
     "groups/mention": set(),
     "groups/groupstatistics": set(),
     "groups/canceljob": {"retry", "close"},
-    "keywords/keywordbatch": set(),
-    "feedback/problem": {"answer_them", "close"},
+    "keywords/keywordbatch": {"pause", "resume"},
+    "launches/launch": set(),
+    "launches/delivery": set(),
+    "launches/massmessage": {"stop", "recall"},
+    "earnings/withdrawal": set(),
+    "earnings/payout": set(),
+    "earnings/account": set(),
+    "earnings/ledgerentry": set(),
+    "feedback/problem": {"answer_them", "close", "take", "release"},
+    "feedback/standardreply": {"add", "change", "delete", "delete_selected"},
     "feedback/problemcategory": {"add", "change"},
     "feedback/conversation": set(),
     "feedback/forwardedmessage": {"retry", "close"},
@@ -48,8 +56,8 @@ SUPPORT = {
     "integrations/sensitivewordimport": {"undo"},
 }
 FINANCE = {
-    "accounts/user": set(),
-    "groups/group": set(),
+    "accounts/user": {"add_note"},
+    "groups/group": {"add_note"},
     "groups/starplan": {"add", "change"},
     "groups/articleprice": {"add", "change"},
     "earnings/withdrawal": {"approve", "reject"},
@@ -156,6 +164,24 @@ def test_finance_sees_the_steps_of_a_withdrawal():
     credit(alice, "20")
     withdrawal = requested_withdrawal(alice)
     assert "提现记录" in Operator("finance").page(f"earnings/withdrawal/{withdrawal.pk}/change/")
+
+
+def test_support_reads_a_withdrawal_without_deciding_it(support: Operator):
+    withdrawal = withdrawal_of_new_user(phone="13800138000")
+    page = support.page(f"earnings/withdrawal/{withdrawal.pk}/change/")
+    assert "提现记录" in page
+    assert 'value="approve"' not in page
+    support.act("earnings/withdrawal", "approve", withdrawal)
+    withdrawal.refresh_from_db()
+    assert withdrawal.status == withdrawal.Status.TO_REVIEW
+
+
+def test_support_reads_a_launch_without_stopping_it(support: Operator):
+    launch = launched(GroupFactory())
+    assert 'value="cancel"' not in support.page(f"launches/launch/{launch.pk}/change/")
+    support.act("launches/launch", "cancel", launch, reason="x")
+    launch.refresh_from_db()
+    assert launch.status == launch.Status.RUNNING
 
 
 def test_support_sees_the_tries_of_a_message_and_the_ratings_of_a_group():

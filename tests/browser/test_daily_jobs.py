@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from config.models import SiteStatus
 from earnings.models import Withdrawal
-from feedback.models import Problem, ProblemCategory
+from feedback.models import Problem, ProblemCategory, StandardReply
 from groups.models import Group
 from launches.models import Launch
 from robots.models import OutboxMessage
@@ -87,12 +87,14 @@ def test_support_answers_feedback(page: Page):
     user = FriendshipFactory().user
     category = ProblemCategory.objects.first()
     Problem.objects.create(user=user, category=category, description="没有欢迎语", reported_at=timezone.now())
+    StandardReply.objects.create(title="修好了", text="已经修好了")
     sign_in_as(page, "support").click("text=待答复反馈")
-    page.check("#action-toggle")
-    choose(page, "答复")
-    page.fill("#id_answer", "已经修好了")
-    confirm(page)
-    expect(page.locator(".messagelist")).to_contain_text("已答复 1 条")
+    page.click("#result_list tbody th a")
+    page.wait_for_load_state()  # the scripts of the page
+    page.select_option("#id_standard_reply", label="修好了")
+    expect(page.locator("[data-preview]")).to_have_text("已经修好了")
+    page.click("text=发送答复")
+    expect(page.locator(".messagelist")).to_contain_text("答复已交给机器人发送")
     assert "已经修好了" in OutboxMessage.objects.get(user_code=user.code).content["content"]
 
 
@@ -137,5 +139,5 @@ def test_a_viewer_looks_at_everything_on_a_phone(page: Page):
 
 
 def test_english_is_one_click_away(page: Page):
-    sign_in_as(page, "viewer").click("#language-form button")
+    sign_in_as(page, "finance").click("#language-form button")
     expect(page.locator("#content")).to_contain_text("Withdrawals to review")

@@ -173,7 +173,7 @@ def test_an_operator_has_failed_texts_sent_again_and_no_others(tmp_path, setting
         assert statuses() == [Status.FAILED, Status.SENT, Status.UNKNOWN]
         chosen = list(TextMessage.objects.values_list("pk", flat=True))
         form = {"action": "retry", "_selected_action": chosen}
-        assert "结果未知的可能已经送达" in client.post("/admin/integrations/textmessage/", form).text
+        assert "结果未知的可能已经送达" in client.post("/admin/integrations/textmessage/", form, follow=True).text
         page = client.post("/admin/integrations/textmessage/", form | {"confirmed": "1"}, follow=True).text
         send_texts()
     assert "将重试 1 条" in page

@@ -14,7 +14,7 @@ from config.platform import audit
 from config.site import status
 from earnings import withdrawals
 from earnings.models import ArticleReadDay, LedgerCheck, PayoutPause, RedPacketOpening, RuleChange, SettlementDay
-from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory
+from feedback.models import Conversation, ForwardedMessage, Problem, ProblemCategory, StandardReply
 from groups.models import ArticlePrice, CancelJob, GroupMessage, GroupStatistics, Member, Mention, StarPlan
 from integrations.models import Alarm, AlarmNotice, GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
 from keywords.models import KeywordBatch
@@ -64,6 +64,7 @@ def _one_of_each(n: int) -> None:
     RedPacketOpening.objects.create(user=user, opened_at=now)
     KeywordBatch.objects.create(user=user, keywords=["a"], reply_content="b", created_at=now)
     Problem.objects.create(user=user, category=ProblemCategory.objects.first(), robot=robot, reported_at=now)
+    StandardReply.objects.create(title=f"答复{n}", text="好的")
     conversation = Conversation.objects.create(user=user, opened_at=now, last_message_at=now)
     ForwardedMessage.objects.create(
         conversation=conversation, kind="text", content="x", written_at=now, next_attempt_at=now

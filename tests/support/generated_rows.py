@@ -98,6 +98,7 @@ TABLES: dict[str, dict[str, str]] = {
         "user_id": SOMEBODY,
         "reply_content": "'好'",
         "keywords": "'[\"词\"]'",
+        "folded": "ARRAY['词' || i]",
         "created_at": AGO,
     },
     "keywords_groupkeyword": {
