@@ -17,6 +17,7 @@ SECTIONS: list[tuple[Label, tuple[str, ...], tuple[str, ...]]] = [
             "accounts.erasurerequest",
             "feedback.forwardedmessage",
             "feedback.problemcategory",
+            "feedback.standardreply",
         ),
     ),
     (
