@@ -35,7 +35,6 @@ _TABLES: dict[str, Label] = {
     "otp_static_statictoken": _("恢复码"),
 }
 _COLUMNS: dict[str, Label] = {
-    "id": _("编号"),
     "file": _("文件"),
     "filter": _("筛选"),
     "group_id": _("角色"),
