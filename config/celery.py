@@ -11,9 +11,11 @@ from celery import Celery
 from celery.schedules import crontab
 from celery.signals import import_modules, setup_logging, task_postrun, worker_ready
 from django.conf import settings
+from django.utils import timezone
 
 from config.checks import require_sound_settings
 from config.platform.heartbeats import Heartbeat, Process
+from config.platform.job_runs import record_run
 from config.platform.logging import mask_output
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -91,6 +93,12 @@ app.conf.beat_schedule = SCHEDULE
 def _refuse_unsafe_settings(**_: Any) -> None:
     """Refuse to start a worker or beat with unsafe settings. Both import the task modules before anything else."""
     require_sound_settings()
+
+
+@task_postrun.connect
+def _record_run(task: Any = None, **_: Any) -> None:
+    """Record when a task last ran: by beat, by `start_soon`, or by an operator."""
+    record_run(task.name, at=timezone.now())
 
 
 @setup_logging.connect

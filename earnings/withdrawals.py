@@ -35,6 +35,7 @@ AMOUNTS = tuple(Decimal(yuan) for yuan in (1, 20, 50, 100, 200, 500))
 FIRST_ONLY = Decimal(1)
 MONTHLY_WITHOUT_IDENTITY = Decimal(800)
 BY_WECHAT_PAY = "微信支付"
+BY_USER = "用户"  # who takes the first step of every withdrawal
 DEFAULT_REASON = "后台审核未通过"  # the old back-office client has no field for a reason
 SEND_PAYOUTS = "earnings.tasks.send_payouts"
 Status = Withdrawal.Status
@@ -96,7 +97,7 @@ def request_withdrawal(*, user: User, amount: Decimal, at: datetime) -> Withdraw
             at=at,
             postings=postings,
         )
-        _record_step(withdrawal, None, Status.TO_REVIEW, by=str(user.pk), reason="", at=at)
+        _record_step(withdrawal, None, Status.TO_REVIEW, by=BY_USER, reason="", at=at)
     return withdrawal
 
 

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled_together
@@ -36,7 +37,7 @@ class ProblemCategory(models.Model):
     is_shown = models.BooleanField(_("显示"), default=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("问题分类")
+        verbose_name, verbose_name_plural = _("问题分类"), pgettext_lazy("plural", "问题分类")
         ordering = ["seq_no", "id"]
         constraints = [
             models.CheckConstraint(condition=Q(type__in=ProblemType.values), name="category_type_is_known")
@@ -81,7 +82,7 @@ class Problem(models.Model):
     OPEN = Q(answered_at__isnull=True, closed_at__isnull=True)  # waits for an operator
 
     class Meta:
-        verbose_name = verbose_name_plural = _("问题反馈")
+        verbose_name, verbose_name_plural = _("问题反馈"), pgettext_lazy("plural", "问题反馈")
         ordering = ["-reported_at", "id"]
         permissions = [("answer_problem", "答复反馈")]
         constraints = [
@@ -118,7 +119,7 @@ class Problem(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.description[:30] or shanghai_time(self.reported_at)
+        return self.description[:30] or gettext("%s 的反馈") % shanghai_time(self.reported_at)
 
 
 class ProblemAnswer(models.Model):
@@ -131,7 +132,7 @@ class ProblemAnswer(models.Model):
     message_no = models.UUIDField(_("消息编号"), unique=True, editable=False)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("答复")
+        verbose_name, verbose_name_plural = _("答复"), pgettext_lazy("plural", "答复")
         ordering = ["answered_at", "id"]
         constraints = [
             models.CheckConstraint(condition=~Q(answered_by="") & ~Q(text=""), name="answer_has_person_and_text")
@@ -148,7 +149,7 @@ class StandardReply(models.Model):
     text = models.TextField(_("内容"), max_length=LONGEST_ANSWER)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("标准答复")
+        verbose_name, verbose_name_plural = _("标准答复"), pgettext_lazy("plural", "标准答复")
         ordering = ["title", "id"]
 
     def __str__(self) -> str:
@@ -168,7 +169,7 @@ class Conversation(models.Model):
     closed_at = models.DateTimeField(_("结束时间"), null=True, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("客服会话")
+        verbose_name, verbose_name_plural = _("客服会话"), pgettext_lazy("plural", "客服会话")
         ordering = ["-opened_at", "-id"]
         constraints = [
             models.UniqueConstraint(
@@ -189,7 +190,7 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return shanghai_time(self.opened_at)
+        return gettext("%s 的客服会话") % shanghai_time(self.opened_at)
 
 
 class ForwardingStatus(models.IntegerChoices):
@@ -217,7 +218,7 @@ class ForwardedMessage(Job):
     written_at = models.DateTimeField(_("发送时间"))
 
     class Meta(Job.Meta):
-        verbose_name = verbose_name_plural = _("转发给客服的消息")
+        verbose_name, verbose_name_plural = _("转发给客服的消息"), pgettext_lazy("plural", "转发给客服的消息")
         permissions = [("retry_forwardedmessage", "重试转发")]
         ordering = ["-written_at", "-id"]
         constraints = [
@@ -244,7 +245,7 @@ class ForwardedMessage(Job):
         ]
 
     def __str__(self) -> str:
-        return str(self.message_no)
+        return gettext("[图片]") if self.kind == "image" else self.content[:30]
 
 
 class CallbackDigest(models.Model):
@@ -254,7 +255,7 @@ class CallbackDigest(models.Model):
     accepted_at = models.DateTimeField()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("客服回调")
+        verbose_name, verbose_name_plural = _("客服回调"), pgettext_lazy("plural", "客服回调")
         ordering = ["id"]
         indexes = [models.Index(fields=["accepted_at"], name="digests_by_moment")]
 

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +19,7 @@ from config.backoffice.figures import Figures, figures_of, register_figures
 from config.backoffice.filters import among, days, exactly, states
 from config.backoffice.overview import NoteForm, NoteInline, OverviewAdmin
 from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
+from config.backoffice.readable import shown_message
 from config.backoffice.timeline import Span, TimelineEvent, register_timeline
 from groups import bans, cancelling
 from groups.models import (
@@ -31,6 +33,7 @@ from groups.models import (
     Mention,
     StarRating,
 )
+from integrations.gateway.payloads import MessageType
 
 
 class RatingInline(ReadOnlyInline):
@@ -80,6 +83,14 @@ _SERVICE_STATES = {
     "1": (_("服务中"), Q(cancelled_at__isnull=True)),
     "0": (_("已注销"), Q(cancelled_at__isnull=False)),
     "banned": (_("已封禁"), Group.BANNED),
+}
+_READ_STATES = {
+    "0": (_("未读"), Q(read_at__isnull=True)),
+    "1": (_("已读"), Q(read_at__isnull=False)),
+}
+_MEMBER_STATES = {
+    "0": (_("在群里"), Q(left_at__isnull=True)),
+    "1": (_("已退群"), Q(left_at__isnull=False)),
 }
 _STARS = [(star, f"{star}★") for star in range(1, 6)]
 
@@ -212,6 +223,12 @@ class GroupMessageAdmin(ReadOnlyAdmin):
     ordering = ("-sent_at", "-id")
     requires_filter = True
     reached_from = {"groups.group": ("group", _("群消息"))}
+    fields = (("group", "sender_code", "is_robot"), "sent_at", "shown_content", "message_no")
+    readonly_fields = ("shown_content",)
+
+    @admin.display(description=_("内容"))
+    def shown_content(self, message: GroupMessage) -> SafeString:
+        return shown_message(message.content, MessageType)
 
     @admin.display(description=_("内容"))
     def summary(self, message: GroupMessage) -> str:
@@ -233,7 +250,7 @@ class GroupStatisticsAdmin(ReadOnlyAdmin):
 class MentionAdmin(ReadOnlyAdmin):
     list_display = ("mentioned_at", "group", "summary", "read_at")
     list_select_related = ("group", "message")
-    list_filter = (("read_at", admin.EmptyFieldListFilter), days("mentioned_at", _("时间")))
+    list_filter = (states("read", _("已读"), _READ_STATES), days("mentioned_at", _("时间")))
     search_fields = ("group__code__exact",)
     search_help_text = _("完整的群编号")
     ordering = ("-mentioned_at", "-message_id")
@@ -248,7 +265,7 @@ class MentionAdmin(ReadOnlyAdmin):
 class MemberAdmin(ReadOnlyAdmin):
     list_display = ("group", "nickname", "code", "is_admin", "joined_at", "left_at")
     list_select_related = ("group",)
-    list_filter = (("left_at", admin.EmptyFieldListFilter),)
+    list_filter = (states("left", _("状态"), _MEMBER_STATES),)
     search_fields = ("group__code__exact",)
     search_help_text = _("完整的群编号")
     ordering = ("-id",)

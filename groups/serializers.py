@@ -18,8 +18,7 @@ from config.api.fields import (
     SwitchField,
 )
 from groups.models import CancelReason, Group, RatingState
-from groups.models.message import summary_of
-from integrations.gateway.payloads import MessageType, parts_of
+from integrations.gateway.payloads import MessageType, parts_of, summary_of
 
 
 class GroupsFilter(serializers.Serializer[Any]):

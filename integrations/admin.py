@@ -1,5 +1,8 @@
 """The admin of gateway events, text messages and sensitive words."""
 
+import json
+import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +11,8 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
@@ -15,22 +20,96 @@ from config.backoffice.actions import SHOWN, Confirmed, button, confirmed
 from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin
 from config.backoffice.filters import days
 from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
+from config.backoffice.readable import NAMES, raw, shown
 from config.platform.characters import stripped
+from config.platform.dates import shanghai_time
 from integrations.gateway import inbox
+from integrations.gateway.event_body import BY_COMMAND
 from integrations.models import Alarm, AlarmNotice, GatewayEvent, SensitiveWord, SensitiveWordImport, TextMessage
 from integrations.moderation import imports, pages, words
+
+_SHOWN = 60  # characters of an event's texts in the list
+_READ = ("nickname", "name", "title", "content", "reason")  # fields with texts
+
+
+def _meaning(event: GatewayEvent) -> str:
+    """Return the meaning of the event's command, or the command that is not known."""
+    kind = BY_COMMAND.get(event.command)
+    return gettext(kind.meaning) if kind else gettext("未知命令 %s") % event.command
+
+
+def _event_lines(chosen: QuerySet[GatewayEvent]) -> list[str]:
+    """Return a line for each event: its meaning, moment and status."""
+    return [
+        f"{_meaning(event)} · {shanghai_time(event.received_at)} · {event.get_status_display()}"
+        for event in chosen[:SHOWN]
+    ]
+
+
+def _labels(schema: Any) -> dict[str, str]:
+    """Return {field: its label} of the schema of an event: the first clause of its description."""
+    labels = dict[str, str]()
+    for name, field in schema.get("properties", {}).items():
+        labels[name] = re.split("[，：；]", field.get("description", name))[0]
+        labels |= _labels(field.get("items", {}))
+    return labels | _labels(schema.get("items", {})) if "items" in schema else labels
+
+
+def _texts_of(body: Any) -> Iterator[str]:
+    """Yield the texts of a body that a person wrote or reads."""
+    for item in body if isinstance(body, list) else [body]:
+        if isinstance(item, dict):
+            yield from (str(item[name]) for name in _READ if item.get(name))
 
 
 @admin.register(GatewayEvent)
 class GatewayEventAdmin(ReadOnlyAdmin):
     """The events of the gateway. Failed, ignored and unknown ones can be handled again."""
 
-    list_display = ("id", "received_at", "command", "event_id", "ordering_key", "status", "attempts", "finished_at")
+    list_display = ("received_at", "meaning", "summary", "status", "attempts", "finished_at", "event_id")
     list_filter = ("status", days("received_at", _("收到时间")))
     search_fields = ("event_id__exact",)
     search_help_text = _("完整的事件编号")
     ordering = ("-id",)
+    fields = (
+        ("meaning", "status"),
+        "shown_body",
+        ("received_at", "attempts", "next_attempt_at", "finished_at"),
+        "shown_note",
+        "event_id",
+    )
+    readonly_fields = ("meaning", "shown_body", "shown_note", "raw_body")
     actions = ("replay", "close", *EXPORTS)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Add the body as it was received, for administrators."""
+        is_administrator = request.user.has_perm("integrations.replay_gatewayevent")
+        return (*super().get_fields(request, obj), *(["raw_body"] if is_administrator else []))
+
+    @admin.display(description=_("事件"))
+    def meaning(self, event: GatewayEvent) -> str:
+        return _meaning(event)
+
+    @admin.display(description=_("内容"))
+    def summary(self, event: GatewayEvent) -> str:
+        """Return the first texts of the body: names, nicknames and messages."""
+        text = "，".join(_texts_of(event.body))
+        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+    @admin.display(description=_("内容"))
+    def shown_body(self, event: GatewayEvent) -> SafeString:
+        kind = BY_COMMAND.get(event.command)
+        return shown(event.body, {**NAMES, **(_labels(kind.schema()) if kind else {})})
+
+    @admin.display(description=_("说明"))
+    def shown_note(self, event: GatewayEvent) -> SafeString:
+        """Return the note. The traceback of a failure is for programmers."""
+        is_traceback = "Traceback" in event.note
+        return raw(event.note) if is_traceback else shown(event.note)
+
+    @admin.display(description=_("收到的原文"))
+    def raw_body(self, event: GatewayEvent) -> SafeString:
+        return raw(json.dumps(event.body, ensure_ascii=False, indent=2))
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         if action == "close":
@@ -43,6 +122,7 @@ class GatewayEventAdmin(ReadOnlyAdmin):
         permission="integrations.replay_gatewayevent",
         title=_("重新处理"),
         question=_("将重新处理其中失败、忽略或未知的事件。"),
+        lines=_event_lines,
         did=_("将重新处理"),
         why_not=_("已处理或正在等待处理"),
     )
@@ -53,6 +133,7 @@ class GatewayEventAdmin(ReadOnlyAdmin):
         _("关闭"),
         permission="integrations.replay_gatewayevent",
         question=_("其中处理失败的事件不再处理，记为已忽略。"),
+        lines=_event_lines,
         did=_("已关闭"),
         why_not=_("没有失败"),
     )
@@ -70,12 +151,12 @@ def _close_texts(chosen: Confirmed, reason: str) -> int:
 class TextMessageAdmin(QueueAdmin):
     """Text messages to many phones. Failed ones can be sent again. Texts of unknown outcome may have arrived."""
 
-    list_display = ("id", "created_at", "__str__", "content", "status", "attempts", "finished_at", "last_error")
+    list_display = ("created_at", "__str__", "content", "status", "attempts", "finished_at", "last_error")
     list_filter = ("status", days("created_at", _("创建时间")))
     search_fields = ("phone__exact",)
     search_help_text = _("完整的手机号")
     ordering = ("-id",)
-    fields = ("batch", "__str__", "content", "status", "created_at", "finished_at", "attempts", "last_error")
+    fields = ("__str__", "content", "status", "created_at", "finished_at", "attempts", "last_error")
     readonly_fields = ("__str__",)
     retry = retry_action(
         permission="integrations.retry_textmessage",

@@ -5,9 +5,11 @@ from typing import TypeAlias
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import filled_exactly_when, filled_together
+from config.platform.dates import shanghai_time
 from config.platform.queues import Job
 
 
@@ -41,7 +43,7 @@ class GatewayEvent(models.Model):
     note = models.TextField(_("说明"), blank=True)  # why it was ignored, or the traceback
 
     class Meta:
-        verbose_name = verbose_name_plural = _("网关事件")
+        verbose_name, verbose_name_plural = _("网关事件"), pgettext_lazy("plural", "网关事件")
         permissions = [("replay_gatewayevent", "重新处理事件")]
         ordering = ["-id"]
         constraints = [
@@ -66,7 +68,7 @@ class GatewayEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.command} {self.event_id}"
+        return gettext("%s 的网关事件") % shanghai_time(self.received_at)
 
 
 class SensitiveWordImport(models.Model):
@@ -80,7 +82,7 @@ class SensitiveWordImport(models.Model):
     undone_by = models.CharField(_("撤销人"), max_length=80, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("敏感词导入")
+        verbose_name, verbose_name_plural = _("敏感词导入"), pgettext_lazy("plural", "敏感词导入")
         ordering = ["-id"]
         permissions = [("undo_sensitivewordimport", "撤销敏感词导入")]
         constraints = [
@@ -91,7 +93,7 @@ class SensitiveWordImport(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.file_name
+        return self.file_name or gettext("%s 的导入") % shanghai_time(self.imported_at)
 
 
 class SensitiveWord(models.Model):
@@ -110,7 +112,7 @@ class SensitiveWord(models.Model):
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = _("敏感词")
+        verbose_name, verbose_name_plural = _("敏感词"), pgettext_lazy("plural", "敏感词")
         ordering = ["word"]
         constraints = [models.CheckConstraint(condition=~Q(word=""), name="sensitive_word_is_a_word")]
 
@@ -140,7 +142,7 @@ class TextMessage(Job):
     created_at = models.DateTimeField(_("创建时间"))
 
     class Meta(Job.Meta):
-        verbose_name = verbose_name_plural = _("群发短信")
+        verbose_name, verbose_name_plural = _("群发短信"), pgettext_lazy("plural", "群发短信")
         permissions = [("retry_textmessage", "重发短信")]
         ordering = ["-id"]
         constraints = [
@@ -178,7 +180,7 @@ class Alarm(models.Model):
     ended_at = models.DateTimeField(_("结束时间"), null=True, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("告警")
+        verbose_name, verbose_name_plural = _("告警"), pgettext_lazy("plural", "告警")
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
@@ -215,7 +217,7 @@ class AlarmNotice(Job):
     is_end = models.BooleanField(_("告警结束"))
 
     class Meta(Job.Meta):
-        verbose_name = verbose_name_plural = _("告警通知")
+        verbose_name, verbose_name_plural = _("告警通知"), pgettext_lazy("plural", "告警通知")
         permissions = [("retry_alarmnotice", "重发告警通知")]
         ordering = ["-id"]
         constraints = [

@@ -32,7 +32,7 @@ def _lines(chosen: QuerySet[KeywordBatch]) -> list[str]:
 
 @admin.register(KeywordBatch)
 class KeywordBatchAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "user", "__str__", "reply_content", "trigger_count", "paused_at")
+    list_display = ("created_at", "user", "all_keywords", "reply_content", "trigger_count", "paused_at")
     list_select_related = ("user",)
     list_filter = (states("state", _("状态"), _STATES), days("created_at", _("创建时间")))
     search_fields = ("user__phone__contains", "user__nickname__startswith", "user__code__exact")

@@ -8,6 +8,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from config.platform.constraints import filled_together
 from groups.models import Group
@@ -31,7 +32,7 @@ class KeywordBatch(models.Model):
     pause_reason = models.CharField(_("停用原因"), max_length=200, blank=True, db_default="")
 
     class Meta:
-        verbose_name = verbose_name_plural = _("关键字")
+        verbose_name, verbose_name_plural = _("关键字"), pgettext_lazy("plural", "关键字")
         permissions = [("pause_keywordbatch", "停用和恢复关键字")]
         ordering = ["-created_at", "id"]
         constraints = [
@@ -52,7 +53,7 @@ class KeywordBatch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return "、".join(self.keywords[:5])
+        return "、".join(map(str, self.keywords[:5]))
 
 
 class GroupKeyword(models.Model):
@@ -65,7 +66,7 @@ class GroupKeyword(models.Model):
     folded = models.CharField(max_length=96)  # as `config.platform.characters.comparable` writes it
 
     class Meta:
-        verbose_name = verbose_name_plural = _("群关键字")
+        verbose_name, verbose_name_plural = _("群关键字"), pgettext_lazy("plural", "群关键字")
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["group", "folded"], name="keyword_once_per_group"),
@@ -84,7 +85,7 @@ class KeywordReply(models.Model):
     replied_at = models.DateTimeField()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("关键字回复")
+        verbose_name, verbose_name_plural = _("关键字回复"), pgettext_lazy("plural", "关键字回复")
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["batch", "speaker_code"], name="one_clock_per_batch_and_speaker")

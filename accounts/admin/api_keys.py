@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -66,6 +67,12 @@ NEEDS_CONFIRMATION = _(
 )
 
 
+_REVOKED = {
+    "0": (_("有效"), Q(revoked_at__isnull=True)),
+    "1": (_("已吊销"), Q(revoked_at__isnull=False)),
+}
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
     """API keys. The page shows a key once, when it is created; a key is never changed, only revoked."""
@@ -87,7 +94,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("revoked_by",)
     list_filter = (
-        ("revoked_at", admin.EmptyFieldListFilter),
+        states("revoked", _("是否吊销"), _REVOKED),
         states("state", _("状态"), {"waiting": (_("待另一名管理员确认"), WAITING_FOR_CONFIRMATION)}),
     )
     search_fields = ("name__startswith", "prefix__exact")

@@ -82,6 +82,18 @@ def _change(kind: OperatorChange.Kind, operator: Operator) -> OperatorChange:
     return OperatorChange(kind=kind, username=operator.get_username(), operator=operator, password=password)
 
 
+class RoleFilter(admin.SimpleListFilter):
+    """A filter by role."""
+
+    title, parameter_name = _("角色"), "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
+        return [(name, roles.title_of(name)) for name in roles.TITLES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(groups__name=self.value()) if self.value() else queryset
+
+
 @admin.register(Operator)
 class OperatorAdmin(ListAdmin, DjangoUserAdmin):
     """Operators. Only superusers create and change superusers. A name never changes: the audit log refers to it."""
@@ -89,7 +101,7 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
     form = OperatorChangeForm
     add_form = OperatorCreationForm
     list_display = ("username", "roles", "is_active", "is_superuser", "has_second_factor", "last_login")
-    list_filter = ("is_active", "is_superuser", "groups")
+    list_filter = ("is_active", "is_superuser", RoleFilter)
     search_fields = ("username__startswith",)
     ordering = ("username",)
     filter_horizontal = ()
@@ -197,7 +209,7 @@ class OperatorAdmin(ListAdmin, DjangoUserAdmin):
 
     @admin.display(description=_("角色"))
     def roles(self, operator: Operator) -> str:
-        return "、".join(role.name for role in operator.groups.all())
+        return "、".join(roles.title_of(role.name) for role in operator.groups.all())
 
     @admin.display(description=_("两步验证"), boolean=True)
     def has_second_factor(self, operator: Operator) -> bool:

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import blocking, erasure, identity, sign_out
@@ -18,6 +19,7 @@ from config.backoffice.actions import Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyInline
 from config.backoffice.filters import days, exactly, states
 from config.backoffice.overview import NoteForm, NoteInline, OverviewAdmin
+from config.backoffice.readable import picture
 
 SHOWN_APPRENTICES = 20
 _PEOPLE = Q(is_staff=False) | Q(code__isnull=False)  # an operator is listed only when also a contact of a robot
@@ -33,6 +35,10 @@ class EndedBlockInline(ReadOnlyInline):
 
 class UserNoteInline(NoteInline):
     model = UserNote
+
+
+def _apprentices(count: int) -> str:
+    return gettext("，徒弟 %s 人") % count if count else ""
 
 
 @admin.register(User)
@@ -63,7 +69,7 @@ class UserAdmin(OverviewAdmin):
     found_by_part = "nickname"
     reached_from = {"accounts.user": ("inviter", _("徒弟"))}
     fields = (
-        ("nickname", "avatar_url"),
+        ("nickname", "avatar"),
         ("code", "channel"),
         ("union_id", "open_id", "app_id"),
         ("phone", "identity"),
@@ -72,7 +78,7 @@ class UserAdmin(OverviewAdmin):
         ("blocked_at", "blocked_by", "blocked_reason"),
         "signed_out_at",
     )
-    readonly_fields = ("identity", "referral", "erased_at")
+    readonly_fields = ("avatar", "identity", "referral", "erased_at")
     inlines = (UserNoteInline, EndedBlockInline)
     actions = ("block", "unblock", "sign_out", "erase", "add_note", *EXPORTS)
 
@@ -92,6 +98,10 @@ class UserAdmin(OverviewAdmin):
     def found_detail(self, row: User) -> str:
         return " · ".join(part for part in (row.phone, row.code) if part)
 
+    @admin.display(description=_("头像"))
+    def avatar(self, user: User) -> SafeString:
+        return picture(user.avatar_url, kind="avatar", title=gettext("头像"))
+
     @admin.display(description=_("身份证"))
     def identity(self, user: User) -> str:
         return identity.masked_card(user)
@@ -107,7 +117,9 @@ class UserAdmin(OverviewAdmin):
         counts = {row.pk: User.objects.filter(inviter=row).count() for row in apprentices}
         chain = format_html_join(" → ", "{}", ((_link(row),) for row in [*reversed(inviters), user]))
         items = format_html_join(
-            "", "<li>{} ({})</li>", ((_link(row), counts[row.pk]) for row in apprentices[:SHOWN_APPRENTICES])
+            "",
+            "<li>{}{}</li>",
+            ((_link(row), _apprentices(counts[row.pk])) for row in apprentices[:SHOWN_APPRENTICES]),
         )
         more = "…" if len(apprentices) > SHOWN_APPRENTICES else ""
         return format_html("{}<ul>{}</ul>{}", chain, items, more)

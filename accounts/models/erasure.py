@@ -5,6 +5,7 @@ from typing import TypeAlias
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models.people import User
 from config.platform.constraints import empty, filled
@@ -40,7 +41,7 @@ class ErasureRequest(models.Model):
     objects = ErasureRequestQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("注销申请")
+        verbose_name, verbose_name_plural = _("注销申请"), pgettext_lazy("plural", "注销申请")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=~Q(asked_by=""), name="erasure_request_names_who_asked"),

@@ -5,6 +5,7 @@ from typing import ClassVar, TypeAlias
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models.people import User, UserManager
 from config.platform.constraints import empty, filled, filled_exactly_when
@@ -22,7 +23,7 @@ class Operator(User):
 
     class Meta:
         proxy = True
-        verbose_name = verbose_name_plural = _("运营人员")
+        verbose_name, verbose_name_plural = _("运营人员"), pgettext_lazy("plural", "运营人员")
 
 
 class OperatorChangeKind(models.TextChoices):
@@ -63,7 +64,7 @@ class OperatorChange(models.Model):
     reason = models.CharField(_("拒绝原因"), max_length=200, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("运营人员变更")
+        verbose_name, verbose_name_plural = _("运营人员变更"), pgettext_lazy("plural", "运营人员变更")
         permissions = [("decide_operatorchange", "确认运营人员变更")]
         ordering = ["-id"]
         constraints = [

@@ -9,10 +9,11 @@ from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled, filled_together
-from config.platform.dates import shanghai_time
+from config.platform.dates import day_of, shanghai_time
 from config.platform.locks import take_lock_in_trigger
 from config.platform.lookups import id_or_code
 from config.platform.triggers import FixedColumns, Rule
@@ -79,9 +80,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     nickname = models.CharField(_("昵称"), max_length=128, blank=True)
     avatar_url = models.CharField(_("头像"), max_length=1024, blank=True)
     channel = models.CharField(_("渠道"), max_length=64, blank=True)
-    union_id = models.CharField("union_id", max_length=128, unique=True, null=True, blank=True)
-    open_id = models.CharField("open_id", max_length=128, blank=True)
-    app_id = models.CharField("app_id", max_length=64, blank=True)
+    union_id = models.CharField(_("微信 union_id"), max_length=128, unique=True, null=True, blank=True)
+    open_id = models.CharField(_("微信 open_id"), max_length=128, blank=True)
+    app_id = models.CharField(_("微信 app_id"), max_length=64, blank=True)
     completed_at = models.DateTimeField(_("补全时间"), null=True, blank=True)
     inviter = models.ForeignKey(
         "self",
@@ -114,7 +115,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
-        verbose_name = verbose_name_plural = _("用户")
+        verbose_name, verbose_name_plural = _("用户"), pgettext_lazy("plural", "用户")
         permissions = [("block_user", "封号与解封"), ("erase_user", "注销账号")]
         ordering = ["-created_at", "id"]
         constraints = [
@@ -198,7 +199,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         ]
 
     def __str__(self) -> str:
-        return self.nickname or self.username or str(self.pk)
+        return self.nickname or self.username or gettext("没有昵称的用户")
 
     @property
     def is_blocked(self) -> bool:
@@ -212,7 +213,7 @@ class IdentityHashKey(models.Model):
     sealed_key = models.BinaryField(editable=False)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("身份证哈希密钥")
+        verbose_name, verbose_name_plural = _("身份证哈希密钥"), pgettext_lazy("plural", "身份证哈希密钥")
         ordering = ["id"]
         constraints = [models.CheckConstraint(condition=Q(id=1), name="one_identity_hash_key")]
 
@@ -232,7 +233,7 @@ class CompletionKey(models.Model):
     expires_at = models.DateTimeField(_("失效时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = _("补全链接")
+        verbose_name, verbose_name_plural = _("补全链接"), pgettext_lazy("plural", "补全链接")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
@@ -259,7 +260,7 @@ class EndedBlock(models.Model):
     ended_reason = models.CharField(_("解封原因"), max_length=200, blank=True, db_default="")
 
     class Meta:
-        verbose_name = verbose_name_plural = _("封号记录")
+        verbose_name, verbose_name_plural = _("封号记录"), pgettext_lazy("plural", "封号记录")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=Q(ended_at__gte=F("blocked_at")), name="block_ends_after_it_began"),
@@ -267,7 +268,7 @@ class EndedBlock(models.Model):
         indexes = [models.Index(fields=["ended_at"], name="blocks_by_end")]  # settlement: users blocked at a moment
 
     def __str__(self) -> str:
-        return f"{self.blocked_at:%F} – {self.ended_at:%F}"
+        return f"{day_of(self.blocked_at)} – {day_of(self.ended_at)}"
 
 
 class VerificationCode(models.Model):
@@ -285,7 +286,7 @@ class VerificationCode(models.Model):
     used_at = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("短信验证码")
+        verbose_name, verbose_name_plural = _("短信验证码"), pgettext_lazy("plural", "短信验证码")
         constraints = [
             models.CheckConstraint(condition=Q(wrong_tries__lte=5), name="five_wrong_tries_burn_a_code"),
             models.CheckConstraint(condition=Q(expires_at__gt=F("sent_at")), name="code_expires_after_it_was_sent"),

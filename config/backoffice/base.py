@@ -59,6 +59,9 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
     found_by_part = ""  # a text field of which that search finds parts
     requires_filter = False  # an empty list before a search or a filter, where no index orders the whole table
 
+    class Media:
+        css: ClassVar[Any] = {"all": ("backoffice/values.css",)}
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FastChangeList]:
         return FastChangeList
 

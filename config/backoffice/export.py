@@ -50,9 +50,11 @@ class _Line:
 
 def _rows(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Iterator[Row]:
     """Yield the titles of the list's columns, then the cells of each row: numbers as numbers, all others as text."""
-    # A function is the column of the buttons.
+    # A function without an exported value is the column of the buttons.
     columns = [
-        name for name in model_admin.get_list_display(request) if name != "action_checkbox" and not callable(name)
+        name
+        for name in model_admin.get_list_display(request)
+        if name != "action_checkbox" and (not callable(name) or hasattr(name, "exported"))
     ]
     related = model_admin.list_select_related
     rows = queryset.select_related(*related) if isinstance(related, list | tuple) else queryset
@@ -71,7 +73,9 @@ def _table(queryset: QuerySet[Any], columns: Columns) -> Iterator[Row]:
         yield [_cell(value_of(row)) for value_of in columns.values()]
 
 
-def _display_value(name: str, row: Any, model_admin: Any) -> Any:
+def _display_value(name: Any, row: Any, model_admin: Any) -> Any:
+    if hasattr(name, "exported"):  # a column that shows a number as text
+        return name.exported(row)
     display = getattr(row, f"get_{name}_display", None)
     return display() if display else lookup_field(name, row, model_admin)[2]
 

@@ -19,6 +19,13 @@ TITLES = {
     FINANCE: _("财务：提现、账务、收益规则"),
     ADMINISTRATOR: _("管理员：全部页面和操作，包括运营人员"),
 }
+
+
+def title_of(name: str) -> str:
+    """Return the title of a role, without its purpose."""
+    return str(TITLES.get(name, name)).split("：")[0].split(":")[0]
+
+
 _APPS = {*settings.LOCAL_APPS, "django_celery_beat"}
 # Models that only administrators see: keys, operators, the audit log, periodic tasks, erasure requests.
 _FOR_ADMINISTRATORS = {

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
+from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -71,7 +72,8 @@ class OperatorAdminSite(AdminSite):
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Wrap a page: a write is one transaction in the operator's name, and browsers cache no page."""
-        inner = super().admin_view(view, cacheable=False)
+        # Pages show the avatars and QR codes of users and robots, which other servers store.
+        inner = csp_update({"img-src": ["https:"]})(super().admin_view(view, cacheable=False))
 
         def audited(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             if request.method in _SAFE_METHODS or not self.has_permission(request):

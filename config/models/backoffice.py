@@ -10,6 +10,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from config.platform.dates import shanghai_time
 from config.platform.triggers import Forbid, Rule
@@ -51,7 +52,7 @@ class AuditEntry(models.Model):
     changes = models.JSONField(_("变更"), default=dict)  # {column: [before, after]}
 
     class Meta:
-        verbose_name = verbose_name_plural = _("操作日志")
+        verbose_name, verbose_name_plural = _("操作日志"), pgettext_lazy("plural", "操作日志")
         permissions = [("export_lists", "导出列表")]  # each export is an entry of this log
         ordering = ["-id"]
         constraints = [models.CheckConstraint(condition=~Q(actor=""), name="audit_entry_names_somebody")]
@@ -75,7 +76,7 @@ class AuditEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.actor} {self.get_action_display()} {self.table_name}"
+        return f"{self.actor} {self.get_action_display()} {shanghai_time(self.noted_at)}"
 
 
 class DayFigure(models.Model):
@@ -86,7 +87,7 @@ class DayFigure(models.Model):
     value = models.DecimalField(max_digits=16, decimal_places=2)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("每日数字")
+        verbose_name, verbose_name_plural = _("每日数字"), pgettext_lazy("plural", "每日数字")
         ordering = ["name", "day"]
         constraints = [models.UniqueConstraint(fields=["name", "day"], name="one_figure_per_name_and_day")]
 
@@ -109,7 +110,7 @@ class OperatorSession(AbstractBaseSession):
     last_used_at = models.DateTimeField(_("最近使用"))
 
     class Meta:
-        verbose_name = verbose_name_plural = _("登录会话")
+        verbose_name, verbose_name_plural = _("登录会话"), pgettext_lazy("plural", "登录会话")
         ordering = ["-last_used_at", "session_key"]
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from config.platform.constraints import empty, filled
 from config.platform.networks import is_within
@@ -87,7 +88,7 @@ class ApiKey(models.Model):
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("接口密钥")
+        verbose_name, verbose_name_plural = _("接口密钥"), pgettext_lazy("plural", "接口密钥")
         permissions = [("revoke_apikey", "吊销密钥"), ("confirm_apikey", "确认密钥")]
         ordering = ["-created_at", "id"]
         constraints = [

@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 
@@ -19,7 +20,7 @@ class ShortLink(models.Model):
     created_at = models.DateTimeField(_("创建时间"), auto_now_add=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("短链")
+        verbose_name, verbose_name_plural = _("短链"), pgettext_lazy("plural", "短链")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=Q(click_count__gte=0), name="short_link_clicks_not_negative"),
@@ -49,7 +50,7 @@ class SiteStatus(models.Model):
     set_by = models.CharField(_("设置人"), max_length=80)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("服务状态")
+        verbose_name, verbose_name_plural = _("服务状态"), pgettext_lazy("plural", "服务状态")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
@@ -76,11 +77,11 @@ class Marquee(models.Model):
     set_by = models.CharField(_("设置人"), max_length=80)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("跑马灯")
+        verbose_name, verbose_name_plural = _("跑马灯"), pgettext_lazy("plural", "跑马灯")
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return self.content or str(self.pk)
+        return self.content or gettext("（空）")
 
 
 class PageVisit(models.Model):
@@ -90,8 +91,8 @@ class PageVisit(models.Model):
     visit_count = models.PositiveBigIntegerField(_("访问次数"), default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("访问量")
+        verbose_name, verbose_name_plural = _("访问量"), pgettext_lazy("plural", "访问量")
         ordering = ["-day"]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.visit_count}"
+        return gettext("%(day)s 访问 %(count)s 次") % {"day": self.day, "count": self.visit_count}

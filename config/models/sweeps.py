@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class SweepLease(models.Model):
@@ -12,7 +13,7 @@ class SweepLease(models.Model):
     leased_until = models.DateTimeField()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("运行中的定时任务")
+        verbose_name, verbose_name_plural = _("运行中的定时任务"), pgettext_lazy("plural", "运行中的定时任务")
         ordering = ["name"]
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """Admin pages of payouts and their pauses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,9 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
@@ -16,8 +18,10 @@ from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed, c
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import days, states
 from config.backoffice.queues import register_queue
+from config.backoffice.readable import money_column
 from config.platform.dates import day_of, start_of
 from earnings.admin.people import display_name
+from earnings.admin.wechat_reasons import explained
 from earnings.models import Payout, PayoutPause
 from earnings.payouts import pauses, state
 
@@ -53,32 +57,68 @@ def _apply_to_each(chosen: Confirmed, do: Callable[..., None]) -> int:
 def _lines(chosen: QuerySet[Payout]) -> list[str]:
     """Return a line for each payout: amount, user, and the number that the merchant platform shows."""
     rows = chosen.select_related("withdrawal__user")[:SHOWN]
-    return [f"{row.withdrawal.amount} 元 · {display_name(row.withdrawal.user)} · {row}" for row in rows]
+    return [
+        f"{row.withdrawal.amount} 元 · {display_name(row.withdrawal.user)} · {row.withdrawal.out_bill_no}"
+        for row in rows
+    ]
 
 
 @admin.register(Payout)
 class PayoutAdmin(ReadOnlyAdmin):
     list_display = (
         "created_at",
-        "withdrawal",
+        "person",
+        money_column("amount", _("金额（元）")),
         "state",
-        "provider_state",
+        "bill_state",
         "attempts",
         "sent_at",
         "needs_operator_at",
         "finished_at",
         "contradicted_at",
-        "note",
+        "shown_note",
     )
-    list_select_related = ("withdrawal",)
+    list_select_related = ("withdrawal__user",)
     list_filter = ("state", states("attention", _("需要处理"), _ATTENTION), days("created_at", _("创建时间")))
     search_fields = ("withdrawal__user__phone__contains",)
     search_help_text = _("手机号的任意几位")
     ordering = ("-created_at", "withdrawal_id")
     reached_from = {"earnings.withdrawal": ("withdrawal", _("打款"))}
-    exclude = ("package_info",)
+    fields = (
+        ("withdrawal", "person"),
+        ("state", "bill_state", "shown_note"),
+        ("created_at", "sent_at", "called_at", "next_attempt_at", "attempts"),
+        ("needs_operator_at", "cancel_asked_at"),
+        ("finished_at", "finished_by"),
+        ("contradicted_at", "reviewed_at", "reviewed_by"),
+        ("bill_number", "open_id", "app_id"),
+    )
+    readonly_fields = ("person", "bill_state", "shown_note", "bill_number")
     actions = ("decide", "close_contradiction", *EXPORTS)
     list_buttons = ("pause", "resume")
+
+    def prepare_rows(self, rows: Sequence[Any]) -> None:
+        for row in rows:
+            row.amount = row.withdrawal.amount
+
+    @admin.display(description=_("用户"))
+    def person(self, payout: Payout) -> str:
+        user = payout.withdrawal.user
+        address = reverse("admin:accounts_user_change", args=[user.pk])
+        return format_html('<a href="{}">{}</a>', address, display_name(user))
+
+    @admin.display(description=_("微信状态"))
+    def bill_state(self, payout: Payout) -> str:
+        return explained(payout.provider_state) or "-"
+
+    @admin.display(description=_("说明"))
+    def shown_note(self, payout: Payout) -> str:
+        return explained(payout.note) or "-"
+
+    @admin.display(description=_("商户单号"))
+    def bill_number(self, payout: Payout) -> str:
+        """Return the number of the transfer, by which the merchant platform finds it."""
+        return payout.withdrawal.out_bill_no
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         if not super().is_action_available(action, obj):

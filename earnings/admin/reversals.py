@@ -47,7 +47,7 @@ def reversal_lines(chosen: QuerySet[LedgerTransaction]) -> list[str]:
         total=Coalesce(Sum("entries__amount", filter=of_users), NOTHING),
     )
     text = gettext("%(what)s：%(people)s 人，共 %(total)s 元")
-    return [text % {"what": row.idempotency_key, "people": row.people, "total": row.total} for row in rows[:SHOWN]]
+    return [text % {"what": row, "people": row.people, "total": row.total} for row in rows[:SHOWN]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Part:
     def __str__(self) -> str:
         values = {
             "who": display_name(self.account.user),
-            "what": self.transaction.idempotency_key,
+            "what": self.transaction,
             "total": self.total,
         }
         return gettext("%(who)s：%(total)s 元（%(what)s）") % values

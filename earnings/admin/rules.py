@@ -10,13 +10,21 @@ from django.utils.translation import gettext_lazy as _
 from config.backoffice.actions import button
 from config.backoffice.base import ReadOnlyAdmin
 from config.backoffice.filters import days
+from config.backoffice.readable import count_column, money_column, percent_column
 from earnings.admin.proposals import ProposalAdmin
 from earnings.models import ArticleReadDay, EarningsRules, RuleChange, SettlementDay
 
 
 @admin.register(SettlementDay)
 class SettlementDayAdmin(ReadOnlyAdmin):
-    list_display = ("day", "settled_at", "group_count", "owner_total", "referral_total", "bonus_total")
+    list_display = (
+        "day",
+        "settled_at",
+        count_column("group_count", _("群数")),
+        money_column("owner_total", _("群收益（元）")),
+        money_column("referral_total", _("徒弟徒孙收益（元）")),
+        money_column("bonus_total", _("活动奖励（元）")),
+    )
     list_filter = (days("day", _("日期"), of_moments=False),)
     list_buttons = ("try_a_plan",)
 
@@ -27,7 +35,14 @@ class SettlementDayAdmin(ReadOnlyAdmin):
 
 @admin.register(ArticleReadDay)
 class ArticleReadDayAdmin(ReadOnlyAdmin):
-    list_display = ("day", "settled_at", "settled_by", "group_count", "owner_total", "referral_total")
+    list_display = (
+        "day",
+        "settled_at",
+        "settled_by",
+        count_column("group_count", _("群数")),
+        money_column("owner_total", _("阅读收益（元）")),
+        money_column("referral_total", _("徒弟徒孙收益（元）")),
+    )
     list_filter = (days("day", _("日期"), of_moments=False),)
 
 
@@ -40,11 +55,11 @@ class EarningsRulesAdmin(ProposalAdmin):
     list_display = (
         "__str__",
         "settle_from",
-        "red_packet_min",
-        "red_packet_max",
-        "adoption_fee",
-        "inviter_share",
-        "grand_inviter_share",
+        money_column("red_packet_min", _("红包下限（元）")),
+        money_column("red_packet_max", _("红包上限（元）")),
+        money_column("adoption_fee", _("领养费（元/机器人）")),
+        percent_column("inviter_share", _("师傅分成")),
+        percent_column("grand_inviter_share", _("师爷分成")),
     )
     ordering = ("pk",)
     actions = ()

@@ -8,6 +8,7 @@ from uuid import UUID
 import pgtrigger
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled, filled_exactly_when, filled_together
@@ -69,7 +70,9 @@ class Payout(models.Model):
 
     State: TypeAlias = PayoutState
 
-    withdrawal = models.OneToOneField(Withdrawal, models.PROTECT, primary_key=True, related_name="payout")
+    withdrawal = models.OneToOneField(
+        Withdrawal, models.PROTECT, primary_key=True, related_name="payout", verbose_name=_("提现")
+    )
     state = models.CharField(_("状态"), max_length=16, choices=State.choices, default=State.PREPARED)
     created_at = models.DateTimeField(_("创建时间"))
     next_attempt_at = models.DateTimeField(_("下次处理时间"))
@@ -101,7 +104,7 @@ class Payout(models.Model):
     objects = PayoutQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("打款")
+        verbose_name, verbose_name_plural = _("打款"), pgettext_lazy("plural", "打款")
         permissions = [("decide_payout", "人工确认打款结果")]
         ordering = ["-created_at", "withdrawal_id"]
         constraints = [
@@ -195,7 +198,8 @@ class Payout(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.withdrawal_id.hex
+        values = {"amount": self.withdrawal.amount, "state": self.get_state_display()}
+        return gettext("打款 %(amount)s 元（%(state)s）") % values
 
     @property
     def can_be_confirmed(self) -> bool:
@@ -220,7 +224,7 @@ class PayoutPause(models.Model):
     resumed_by = models.CharField(_("恢复人"), max_length=80, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("打款暂停")
+        verbose_name, verbose_name_plural = _("打款暂停"), pgettext_lazy("plural", "打款暂停")
         permissions = [("pause_payouts", "暂停与恢复打款")]
         ordering = ["-id"]
         constraints = [

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from config.platform.dates import shanghai_time
 
@@ -16,7 +17,7 @@ class RedPacketOpening(models.Model):
     opened_at = models.DateTimeField(_("拆开时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = _("已拆红包")
+        verbose_name, verbose_name_plural = _("已拆红包"), pgettext_lazy("plural", "已拆红包")
         ordering = ["user"]
 
     def __str__(self) -> str:

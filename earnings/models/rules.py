@@ -7,6 +7,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled
@@ -71,7 +72,7 @@ class EarningsRules(models.Model):
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = _("收益规则")
+        verbose_name, verbose_name_plural = _("收益规则"), pgettext_lazy("plural", "收益规则")
         constraints = [
             models.CheckConstraint(condition=Q(id=1), name="one_row_of_rules"),
             models.CheckConstraint(
@@ -138,7 +139,7 @@ class RuleChange(models.Model):
     reason = models.CharField(_("拒绝原因"), max_length=200, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("收益变更")
+        verbose_name, verbose_name_plural = _("收益变更"), pgettext_lazy("plural", "收益变更")
         permissions = [("decide_rulechange", "确认收益变更")]
         ordering = ["-id"]
         constraints = [
@@ -188,4 +189,5 @@ class RuleChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_target_display()} {self.effect:+} 元/晚"
+        values = {"target": self.get_target_display(), "effect": f"{self.effect:+,.2f}"}
+        return gettext("%(target)s，每晚 %(effect)s 元") % values

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from groups.models import Group
@@ -18,7 +19,7 @@ class SettlementDay(models.Model):
     bonus_total = models.DecimalField(_("活动奖励（元）"), max_digits=14, decimal_places=2, default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("结算日")
+        verbose_name, verbose_name_plural = _("结算日"), pgettext_lazy("plural", "结算日")
         ordering = ["-day"]
         constraints = [
             models.CheckConstraint(
@@ -42,7 +43,7 @@ class GroupDay(models.Model):
     bonus = models.DecimalField(_("活动奖励（元）"), max_digits=12, decimal_places=6, default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("群结算记录")
+        verbose_name, verbose_name_plural = _("群结算记录"), pgettext_lazy("plural", "群结算记录")
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["day", "group"], name="group_is_paid_once_a_day"),
@@ -50,7 +51,7 @@ class GroupDay(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.profit}"
+        return gettext("%(day)s 收益 %(amount)s 元") % {"day": self.day, "amount": self.profit}
 
 
 class ArticleReadDay(models.Model):
@@ -64,7 +65,7 @@ class ArticleReadDay(models.Model):
     referral_total = models.DecimalField(_("徒弟徒孙收益（元）"), max_digits=14, decimal_places=2, default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("文章阅读结算日")
+        verbose_name, verbose_name_plural = _("文章阅读结算日"), pgettext_lazy("plural", "文章阅读结算日")
         ordering = ["-day"]
         constraints = [
             models.CheckConstraint(
@@ -85,7 +86,7 @@ class GroupReads(models.Model):
     amount = models.DecimalField(_("金额（元）"), max_digits=14, decimal_places=6)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("群阅读收益记录")
+        verbose_name, verbose_name_plural = _("群阅读收益记录"), pgettext_lazy("plural", "群阅读收益记录")
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["day", "group"], name="reads_of_group_are_paid_once_a_day"),
@@ -93,4 +94,4 @@ class GroupReads(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.amount}"
+        return gettext("%(day)s 收益 %(amount)s 元") % {"day": self.day, "amount": self.amount}

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import filled, filled_exactly_when, filled_together
@@ -100,7 +101,7 @@ class Withdrawal(models.Model):
     objects = WithdrawalQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("提现")
+        verbose_name, verbose_name_plural = _("提现"), pgettext_lazy("plural", "提现")
         permissions = [("review_withdrawal", "审核提现")]
         ordering = ["-asked_at", "id"]
         constraints = [
@@ -206,7 +207,8 @@ class Withdrawal(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.get_status_display()}"
+        values = {"amount": f"{self.amount:,.2f}", "status": self.get_status_display()}
+        return gettext("%(amount)s 元 %(status)s") % values
 
     @property
     def waits_for_second(self) -> bool:
@@ -235,10 +237,11 @@ class WithdrawalStep(models.Model):
     reason = models.CharField(_("原因"), max_length=200, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("提现记录")
+        verbose_name, verbose_name_plural = _("提现记录"), pgettext_lazy("plural", "提现记录")
         ordering = ["id"]
         constraints = [models.CheckConstraint(condition=~Q(taken_by=""), name="step_is_taken_by_somebody")]
         triggers = [append_only()]
 
     def __str__(self) -> str:
-        return f"{self.from_status} → {self.to_status}"
+        before = "" if self.from_status is None else self.get_from_status_display()
+        return f"{before} → {self.get_to_status_display()}".strip()

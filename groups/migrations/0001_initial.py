@@ -246,7 +246,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Mention',
             fields=[
-                ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='mention', serialize=False, to='groups.groupmessage')),
+                ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='mention', serialize=False, to='groups.groupmessage', verbose_name='群消息')),
                 ('mentioned_at', models.DateTimeField(verbose_name='时间')),
                 ('read_at', models.DateTimeField(blank=True, null=True, verbose_name='已读时间')),
             ],

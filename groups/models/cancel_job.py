@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.queues import Job
@@ -24,7 +25,7 @@ class CancelJob(Job):
     cancelled_count = models.PositiveIntegerField(_("已注销"), default=0)
 
     class Meta(Job.Meta):
-        verbose_name = verbose_name_plural = _("批量注销")
+        verbose_name, verbose_name_plural = _("批量注销"), pgettext_lazy("plural", "批量注销")
         permissions = [("retry_canceljob", "重试批量注销")]
         ordering = ["-asked_at", "id"]
         constraints = [
@@ -38,4 +39,5 @@ class CancelJob(Job):
         ]
 
     def __str__(self) -> str:
-        return f"{self.position}/{len(self.references)}"
+        values = {"done": self.position, "count": len(self.references)}
+        return gettext("已处理 %(done)s/%(count)s 个群") % values

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from config.platform.constraints import empty, filled, filled_together
@@ -117,7 +118,7 @@ class Group(models.Model):
     objects = GroupQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("群")
+        verbose_name, verbose_name_plural = _("群"), pgettext_lazy("plural", "群")
         permissions = [("cancel_group", "注销群"), ("lift_ban_group", "解除群封禁")]
         ordering = ["-bound_at", "id"]
         constraints = [

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from groups.models.group import Group
 
@@ -19,7 +20,7 @@ class Member(models.Model):
     left_at = models.DateTimeField(_("退群时间"), null=True, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("群成员")
+        verbose_name, verbose_name_plural = _("群成员"), pgettext_lazy("plural", "群成员")
         ordering = ["group_id", "joined_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["group", "code"], name="member_once_per_group"),

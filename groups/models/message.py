@@ -1,26 +1,17 @@
 """Messages in groups, stored for a week, and mentions of the owner in them."""
 
 import uuid
-from collections.abc import Mapping
-from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.dates import shanghai_time
 from groups.models.group import Group
-from integrations.gateway.payloads import MessageType
-
-
-def summary_of(content: Mapping[str, Any]) -> str:
-    """Return the text of a message, or the kind and title of a picture, link, mini program or card."""
-    kind: Any = content.get("type")
-    if kind in MessageType and kind != MessageType.TEXT:
-        return f"[{MessageType(kind).label}] {content.get('title') or ''}".strip()
-    return str(content.get("content") or "")
+from integrations.gateway.payloads import summary_of
 
 
 class GroupMessage(models.Model):
@@ -35,7 +26,7 @@ class GroupMessage(models.Model):
     sent_at = models.DateTimeField(_("发送时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = _("群消息")
+        verbose_name, verbose_name_plural = _("群消息"), pgettext_lazy("plural", "群消息")
         ordering = ["-sent_at", "-id"]
         constraints = [
             models.UniqueConstraint(
@@ -50,7 +41,7 @@ class GroupMessage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.sender_code} {shanghai_time(self.sent_at)}"
+        return f"{self.summary[:30]} {shanghai_time(self.sent_at)}"
 
     @property
     def summary(self) -> str:
@@ -60,7 +51,9 @@ class GroupMessage(models.Model):
 class Mention(models.Model):
     """A message that mentions the user for whom the group is served, its robot, or everybody."""
 
-    message = models.OneToOneField(GroupMessage, models.CASCADE, primary_key=True, related_name="mention")
+    message = models.OneToOneField(
+        GroupMessage, models.CASCADE, primary_key=True, related_name="mention", verbose_name=_("群消息")
+    )
     group = models.ForeignKey(Group, models.CASCADE, related_name="mentions", verbose_name=_("群"))
     # The group's user, for whom the mentions of all groups are listed together.
     user = models.ForeignKey(
@@ -70,7 +63,7 @@ class Mention(models.Model):
     read_at = models.DateTimeField(_("已读时间"), null=True, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("@消息")
+        verbose_name, verbose_name_plural = _("@消息"), pgettext_lazy("plural", "@消息")
         ordering = ["-mentioned_at", "-message_id"]
         indexes = [
             # GET /alt_msg: counted from the index alone
@@ -83,4 +76,4 @@ class Mention(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.message_id)
+        return gettext("@消息 %s") % shanghai_time(self.mentioned_at)

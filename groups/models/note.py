@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from config.models.notes import Note
 from groups.models.group import Group
@@ -13,4 +14,4 @@ class GroupNote(Note):
     group = models.ForeignKey(Group, models.CASCADE, related_name="notes", verbose_name=_("群"))
 
     class Meta(Note.Meta):
-        verbose_name = verbose_name_plural = _("群备注")
+        verbose_name, verbose_name_plural = _("群备注"), pgettext_lazy("plural", "群备注")

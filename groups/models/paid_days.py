@@ -1,6 +1,7 @@
 """The number of days that were paid for a group."""
 
 from django.db import models
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from groups.models.group import Group
@@ -18,8 +19,8 @@ class PaidDays(models.Model):
     day_count = models.PositiveIntegerField(_("已结算天数"))
 
     class Meta:
-        verbose_name = verbose_name_plural = _("已结算天数")
+        verbose_name, verbose_name_plural = _("已结算天数"), pgettext_lazy("plural", "已结算天数")
         ordering = ["group_id"]
 
     def __str__(self) -> str:
-        return f"{self.day_count}"
+        return gettext("%s 天") % self.day_count

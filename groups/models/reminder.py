@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Reminder(models.Model):
@@ -19,7 +20,7 @@ class Reminder(models.Model):
     day = models.DateField(_("日期"))
 
     class Meta:
-        verbose_name = verbose_name_plural = _("唤醒记录")
+        verbose_name, verbose_name_plural = _("唤醒记录"), pgettext_lazy("plural", "唤醒记录")
         ordering = ["-day", "id"]
         constraints = [models.UniqueConstraint(fields=["user", "kind", "day"], name="reminded_once_a_day_for_each")]
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pgtrigger
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.triggers import Rule
@@ -55,7 +56,7 @@ class StarRating(models.Model):
     rated_at = models.DateTimeField(_("评定时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = _("星级记录")
+        verbose_name, verbose_name_plural = _("星级记录"), pgettext_lazy("plural", "星级记录")
         ordering = ["-id"]
         constraints = [models.CheckConstraint(condition=Q(star__range=(1, 5)), name="rating_is_1_to_5")]
         indexes = [
@@ -81,7 +82,7 @@ class StarPlan(models.Model):
     valid_to = models.DateField(_("失效日期"), null=True, blank=True, help_text=_("含当日；留空表示一直有效"))
 
     class Meta:
-        verbose_name = verbose_name_plural = _("星级收益方案")
+        verbose_name, verbose_name_plural = _("星级收益方案"), pgettext_lazy("plural", "星级收益方案")
         ordering = ["star", "-valid_from"]
         constraints = [
             models.UniqueConstraint(fields=["star", "valid_from"], name="one_plan_per_star_and_start"),
@@ -104,7 +105,8 @@ class StarPlan(models.Model):
         triggers = [_IN_FORCE_STAYS]
 
     def __str__(self) -> str:
-        return f"{self.star}★ {self.daily_profit} × {self.income_days}"
+        values = {"star": self.star, "profit": self.daily_profit, "days": self.income_days}
+        return gettext("%(star)s★ 每天 %(profit)s 元，%(days)s 天") % values
 
     @property
     def price(self) -> Decimal:
@@ -119,7 +121,7 @@ class ArticlePrice(models.Model):
     valid_from = models.DateField(_("生效日期"), unique=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("文章阅读单价")
+        verbose_name, verbose_name_plural = _("文章阅读单价"), pgettext_lazy("plural", "文章阅读单价")
         ordering = ["-valid_from"]
         constraints = [
             models.CheckConstraint(
@@ -131,4 +133,4 @@ class ArticlePrice(models.Model):
         triggers = [_IN_FORCE_STAYS]
 
     def __str__(self) -> str:
-        return f"{self.amount}"
+        return gettext("%s 元") % self.amount

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from groups.models.group import Group
 
@@ -16,7 +17,7 @@ class MemberMove(models.Model):
     moved_at = models.DateTimeField()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("进退群记录")
+        verbose_name, verbose_name_plural = _("进退群记录"), pgettext_lazy("plural", "进退群记录")
         ordering = ["-id"]
         indexes = [models.Index(fields=["moved_at"], name="moves_by_moment")]
         constraints = [
@@ -40,7 +41,7 @@ class GroupStatistics(models.Model):
     speaker_count = models.PositiveIntegerField(_("发言人数"), default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("群数据")
+        verbose_name, verbose_name_plural = _("群数据"), pgettext_lazy("plural", "群数据")
         ordering = ["-day", "id"]
         indexes = [models.Index(fields=["-day", "id"], name="statistics_newest_first")]
         constraints = [

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
+from config.platform.languages import in_product_language
 from integrations.gateway import payloads
 
 Payload = Mapping[str, Any]
@@ -192,7 +193,10 @@ class Parts(Field):
 
     def properties(self) -> dict[str, Schema]:
         return {
-            name: {"type": "integer" if isinstance(value, int) else "string", "description": PART_MEANINGS[name]}
+            name: {
+                "type": "integer" if isinstance(value, int) else "string",
+                "description": PART_MEANINGS[name].format(types=_message_types()),
+            }
             for name, value in self.example.items()
         }
 
@@ -200,8 +204,12 @@ class Parts(Field):
         return dict(self.example)
 
 
+def _message_types() -> str:
+    return "，".join(f"{kind.value} {in_product_language(kind.label)}" for kind in payloads.MessageType)
+
+
 PART_MEANINGS = {
-    "type": "消息类型：" + "，".join(f"{kind.value} {kind.label}" for kind in payloads.MessageType),
+    "type": "消息类型：{types}",
     "content": "文字；图片的地址；小程序或名片的 XML",
     "title": "链接或小程序的标题",
     "desc": "链接的摘要",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Self
 
+from django.utils.translation import gettext_noop
+
 from integrations.gateway.event_body import BY_COMMAND, EventBody, OrderingKeys
 from integrations.gateway.event_fields import (
     Address,
@@ -45,7 +47,7 @@ class RobotAdded(EventBody):
     """A person added a robot as a friend."""
 
     command: ClassVar[str] = "robot_added"
-    meaning: ClassVar[str] = "有人添加机器人为好友"
+    meaning: ClassVar[str] = gettext_noop("有人添加机器人为好友")
     robot_code: RobotCode
     user_code: UserCode
     nickname: Nickname = ""
@@ -58,7 +60,7 @@ class RobotInvited(EventBody):
     """A user added a robot to a group, which the gateway binds when we ask for it."""
 
     command: ClassVar[str] = "wait_for_bind"
-    meaning: ClassVar[str] = "用户把机器人拉进群，等待绑定"
+    meaning: ClassVar[str] = gettext_noop("用户把机器人拉进群，等待绑定")
     depends_on_user: ClassVar[bool] = True
     robot_code: RobotCode
     user_code: UserCode
@@ -71,7 +73,7 @@ class GroupBound(EventBody):
     """The gateway bound a group to a robot."""
 
     command: ClassVar[str] = "bind_group_success"
-    meaning: ClassVar[str] = "群绑定成功"
+    meaning: ClassVar[str] = gettext_noop("群绑定成功")
     depends_on_user: ClassVar[bool] = True
     robot_code: RobotCode
     user_code: UserCode
@@ -85,7 +87,7 @@ class RobotJoinFailed(EventBody):
     """A robot could not join a group."""
 
     command: ClassVar[str] = "robot_join_failed"
-    meaning: ClassVar[str] = "机器人没能进群"
+    meaning: ClassVar[str] = gettext_noop("机器人没能进群")
     robot_code: RobotCode
     user_code: UserCode
     group_code: GroupCode
@@ -98,7 +100,7 @@ class RobotKicked(EventBody):
     """A robot was removed from a group."""
 
     command: ClassVar[str] = "robot_kicked"
-    meaning: ClassVar[str] = "机器人被踢出群"
+    meaning: ClassVar[str] = gettext_noop("机器人被踢出群")
     group_code: GroupCode
     robot_code: RobotCode
     kicked_at: Annotated[datetime | None, Moment("kick_time", "被踢时间，不填为收到时间", _TIME)] = None
@@ -110,7 +112,7 @@ class GroupUnbound(EventBody):
     """The gateway unbound a group, as we asked."""
 
     command: ClassVar[str] = "unbind_group_success"
-    meaning: ClassVar[str] = "群解绑成功"
+    meaning: ClassVar[str] = gettext_noop("群解绑成功")
     group_code: GroupCode
     robot_code: RobotCode
 
@@ -128,7 +130,7 @@ class GroupDescribed(EventBody):
     """The name, owner and size of a group, after `sync_group_members` and when they change."""
 
     command: ClassVar[str] = "group_info"
-    meaning: ClassVar[str] = "群资料"
+    meaning: ClassVar[str] = gettext_noop("群资料")
     group_field: ClassVar[str] = "id"
     group_code: Annotated[str, Text("id", "群编号", "group-1")]
     name: GroupName = ""
@@ -156,7 +158,7 @@ class MembersListed(EventBody):
     """All members of a group, after `sync_group_members`. The body is a list, whose items without codes are skipped."""
 
     command: ClassVar[str] = "group_members"
-    meaning: ClassVar[str] = "群的全部成员"
+    meaning: ClassVar[str] = gettext_noop("群的全部成员")
     group_code: str
     members: Sequence[ListedMember]
 
@@ -191,7 +193,7 @@ class MemberJoined(EventBody):
     """A person joined a group."""
 
     command: ClassVar[str] = "join_group"
-    meaning: ClassVar[str] = "有人进群"
+    meaning: ClassVar[str] = gettext_noop("有人进群")
     group_code: GroupCode
     joined_at: Annotated[datetime | None, Moment("join_time", "进群时间，不填为收到时间", _TIME)] = None
     user_code: UserCode
@@ -204,7 +206,7 @@ class MemberLeft(EventBody):
     """A person left a group. The time of leaving is in `join_time`."""
 
     command: ClassVar[str] = "drop_out_group"
-    meaning: ClassVar[str] = "有人退群"
+    meaning: ClassVar[str] = gettext_noop("有人退群")
     group_code: GroupCode
     user_code: UserCode
     left_at: Annotated[datetime | None, Moment("join_time", "退群时间，不填为收到时间", _TIME)] = None
@@ -217,7 +219,7 @@ class GroupMessageReceived(EventBody):
     """A message in a group, of a person or of one of our robots."""
 
     command: ClassVar[str] = "group_message"
-    meaning: ClassVar[str] = "群消息"
+    meaning: ClassVar[str] = gettext_noop("群消息")
     group_code: GroupCode
     sender_code: UserCode
     message_no: Annotated[str, Text("message_no", "消息编号，同群同编号只存一次", "m-1", required=False)] = ""
@@ -235,7 +237,7 @@ class PrivateMessageReceived(EventBody):
     """A private message of a user to a robot."""
 
     command: ClassVar[str] = "private_message"
-    meaning: ClassVar[str] = "私聊消息"
+    meaning: ClassVar[str] = gettext_noop("私聊消息")
     robot_code: RobotCode
     user_code: UserCode
     parts: Message
@@ -256,7 +258,7 @@ class RobotBanned(_BanEvent):
     """WeChat banned a robot."""
 
     command: ClassVar[str] = "abnormal_robot"
-    meaning: ClassVar[str] = "机器人被封号"
+    meaning: ClassVar[str] = gettext_noop("机器人被封号")
     robot_code: RobotCode
 
 
@@ -265,7 +267,7 @@ class RobotReplaced(_BanEvent):
     """A new robot replaces one that WeChat banned. It is handled after the ban."""
 
     command: ClassVar[str] = "abnormal_robot_replaced"
-    meaning: ClassVar[str] = "被封机器人的替换"
+    meaning: ClassVar[str] = gettext_noop("被封机器人的替换")
     new_robot_code: Annotated[str, Text("replace_robot_id", "新机器人编号", "sandbox-robot-2")]
     qr_code_url: Annotated[str, Address("qrcode", "新机器人二维码的地址", "https://example.com/qr.png")] = ""
     banned_robot_code: Annotated[str, GatewayCode("robot_id", "被封机器人编号", "sandbox-robot-1")] = ""

@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 from django.db import models
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
 
 from config.errors import BadRequest
 from config.platform.characters import in_one_line
@@ -35,11 +36,11 @@ class BadEvent(BadRequest):
 class MessageType(models.IntegerChoices):
     """The types of chat messages, by the gateway's numbers."""
 
-    TEXT = 3, "文本"
-    LINK = 6, "链接"
-    IMAGE = 8, "图片"
-    MINI_PROGRAM = 11, "小程序"
-    CARD = 12, "名片"
+    TEXT = 3, _("文本")
+    LINK = 6, _("链接")
+    IMAGE = 8, _("图片")
+    MINI_PROGRAM = 11, _("小程序")
+    CARD = 12, _("名片")
 
 
 class MessageParts(TypedDict):
@@ -51,6 +52,14 @@ class MessageParts(TypedDict):
     desc: str | None
     url: str | None
     voice_time: int | None  # seconds
+
+
+def summary_of(content: Mapping[str, Any]) -> str:
+    """Return the text of a message, or the kind and title of a picture, link, mini program or card."""
+    kind: Any = content.get("type")
+    if kind in MessageType and kind != MessageType.TEXT:
+        return f"[{MessageType(kind).label}] {content.get('title') or ''}".strip()
+    return str(content.get("content") or "")
 
 
 def text_field(payload: Mapping[str, Any], name: str, *, required: bool = True, max_length: int = 128) -> str:

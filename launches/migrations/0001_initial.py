@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
                 'verbose_name': '投放明细',
                 'verbose_name_plural': '投放明细',
                 'ordering': ['id'],
-                'indexes': [models.Index(condition=models.Q(('status', 3), _negated=True), fields=['user', 'launch'], name='deliveries_of_user'), models.Index(condition=models.Q(('status__in', [2, 3])), fields=['status', '-id'], name='deliveries_not_sent')],
+                'indexes': [models.Index(condition=models.Q(('status', 3), _negated=True), fields=['user', 'launch'], name='deliveries_of_user'), models.Index(condition=models.Q(('status__in', [2, 3])), fields=['status', '-id'], name='deliveries_not_sent'), django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['settled_at'], name='deliveries_by_ending', pages_per_range=32)],
                 'constraints': [models.UniqueConstraint(fields=('launch', 'group_code'), name='one_delivery_per_launch_and_group'), models.CheckConstraint(condition=models.Q(models.Q(models.Q(('status', 0), _negated=True), ('settled_at__isnull', False)), models.Q(('status', 0), ('settled_at__isnull', True)), _connector='OR'), name='settled_delivery_has_settled_at'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', [2, 3]), _negated=True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='unsent_delivery_has_a_reason'), models.CheckConstraint(condition=models.Q(models.Q(('group__isnull', False), ('user__isnull', False)), models.Q(('group__isnull', True), ('user__isnull', True), ('status__in', [2, 3])), _connector='OR'), name='delivery_to_no_group_has_ended')],
             },
         ),

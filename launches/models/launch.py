@@ -7,9 +7,11 @@ from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled, filled_exactly_when, filled_together
+from config.platform.dates import shanghai_time
 from config.platform.lookups import has_id
 from config.platform.queues import Job, JobStatus
 from groups.models import Group
@@ -20,9 +22,9 @@ class LaunchItemType(models.IntegerChoices):
     """Types of content, in the launch system's numbers (the gateway's numbers are in `MessageType`)."""
 
     TEXT = 1, _("文字")
-    IMAGE = 2, "图片"
-    LINK = 3, "链接"
-    MINI_PROGRAM = 4, "小程序"
+    IMAGE = 2, _("图片")
+    LINK = 3, _("链接")
+    MINI_PROGRAM = 4, _("小程序")
 
 
 class LaunchQuerySet(models.QuerySet["Launch"]):
@@ -66,7 +68,7 @@ class Launch(models.Model):
     objects = LaunchQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("投放")
+        verbose_name, verbose_name_plural = _("投放"), pgettext_lazy("plural", "投放")
         permissions = [
             ("receive_launch", "接收投放"),
             ("pause_launch", "暂停投放"),
@@ -111,7 +113,15 @@ class Launch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.task_id
+        return self.summary[:30] or gettext("%s 的投放") % shanghai_time(self.received_at)
+
+    @property
+    def summary(self) -> str:
+        """Return the first text of its items, or the kind and title of its first item."""
+        items = [item for item in self.items if isinstance(item, dict)]
+        text = next((str(item["content"]) for item in items if item.get("type") == LaunchItemType.TEXT), "")
+        kinds = (f"[{LaunchItemType(item['type']).label}] {item.get('title') or ''}" for item in items)
+        return (text or next(kinds, "")).strip()[:60]
 
     @property
     def waiting_count(self) -> int:
@@ -170,7 +180,7 @@ class Delivery(models.Model):
     objects = DeliveryQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("投放明细")
+        verbose_name, verbose_name_plural = _("投放明细"), pgettext_lazy("plural", "投放明细")
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["launch", "group_code"], name="one_delivery_per_launch_and_group"),
@@ -199,10 +209,12 @@ class Delivery(models.Model):
                 condition=Q(status__in=[DeliveryStatus.FAILED, DeliveryStatus.SKIPPED]),
                 name="deliveries_not_sent",
             ),
+            # the back office: deliveries that ended on a day
+            BrinIndex(fields=["settled_at"], name="deliveries_by_ending", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:
-        return self.group_code
+        return str(self.group or self.group_code)
 
     def messages(self) -> models.QuerySet[OutboxMessage]:
         """Return its messages in the outbox, in order."""
@@ -224,7 +236,7 @@ class ResultReport(Job):
     reported_at = models.DateTimeField(_("回报时间"), null=True, blank=True)  # … and when it was accepted
 
     class Meta(Job.Meta):
-        verbose_name = verbose_name_plural = _("投放结果回报")
+        verbose_name, verbose_name_plural = _("投放结果回报"), pgettext_lazy("plural", "投放结果回报")
         permissions = [("retry_resultreport", "重试结果回报")]
         ordering = ["-delivery_id"]
         constraints = [
@@ -249,4 +261,4 @@ class ResultReport(Job):
         ]
 
     def __str__(self) -> str:
-        return str(self.pk)
+        return gettext("%s 的结果回报") % self.delivery

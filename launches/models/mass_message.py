@@ -7,12 +7,14 @@ from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled, filled_exactly_when
 from config.platform.dates import shanghai_time
 from config.platform.queues import Job, JobStatus
 from groups.models import Group
+from integrations.gateway.payloads import summary_of
 from robots.models import Source, SourceType
 
 
@@ -29,7 +31,7 @@ class MassMessageDraft(models.Model):
     completed_at = models.DateTimeField(_("补全时间"), null=True, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("群发草稿")
+        verbose_name, verbose_name_plural = _("群发草稿"), pgettext_lazy("plural", "群发草稿")
         ordering = ["-created_at", "id"]
         constraints = [
             models.CheckConstraint(
@@ -43,7 +45,7 @@ class MassMessageDraft(models.Model):
         indexes = [models.Index(fields=["created_at"], name="drafts_oldest_first")]
 
     def __str__(self) -> str:
-        return str(self.pk)
+        return gettext("%s 的群发草稿") % shanghai_time(self.created_at)
 
 
 class MassMessageStatus(models.IntegerChoices):
@@ -75,7 +77,7 @@ class MassMessage(models.Model):
     recall_reason = models.CharField(_("撤回原因"), max_length=200, blank=True, db_default="")
 
     class Meta:
-        verbose_name = verbose_name_plural = _("群发")
+        verbose_name, verbose_name_plural = _("群发"), pgettext_lazy("plural", "群发")
         permissions = [("stop_massmessage", "停止和撤回群发")]
         ordering = ["-send_at", "id"]
         constraints = [
@@ -113,7 +115,12 @@ class MassMessage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return shanghai_time(self.send_at)
+        return gettext("%s 的群发") % shanghai_time(self.send_at)
+
+    @property
+    def summary(self) -> str:
+        """Return its messages as one line."""
+        return " ".join(summary_of(content) for content in self.contents)[:60]
 
     @property
     def source(self) -> Source:
@@ -136,7 +143,7 @@ class ScheduledSending(Job):
     )
 
     class Meta(Job.Meta):
-        verbose_name = verbose_name_plural = _("群发任务")
+        verbose_name, verbose_name_plural = _("群发任务"), pgettext_lazy("plural", "群发任务")
         permissions = [("retry_scheduledsending", "重试群发任务")]
         ordering = ["-next_attempt_at", "mass_message_id"]
         indexes = [
@@ -157,7 +164,7 @@ class ScheduledSending(Job):
         ]
 
     def __str__(self) -> str:
-        return shanghai_time(self.next_attempt_at)
+        return gettext("%s 的群发任务") % shanghai_time(self.next_attempt_at)
 
 
 class MassMessageGroup(models.Model):
@@ -184,7 +191,7 @@ class MassMessageGroup(models.Model):
     reason = models.CharField(_("原因"), max_length=200, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("群发明细")
+        verbose_name, verbose_name_plural = _("群发明细"), pgettext_lazy("plural", "群发明细")
         ordering = ["mass_message", "id"]
         constraints = [
             models.UniqueConstraint(fields=["mass_message", "group"], name="mass_message_once_per_group"),
@@ -208,4 +215,4 @@ class MassMessageGroup(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.pk)
+        return f"{self.group} {self.get_status_display()}"

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class SwitchChange(models.Model):
@@ -18,7 +19,7 @@ class SwitchChange(models.Model):
     attempts = models.PositiveSmallIntegerField(_("通知次数"), default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("待通知的投放开关")
+        verbose_name, verbose_name_plural = _("待通知的投放开关"), pgettext_lazy("plural", "待通知的投放开关")
         ordering = ["id"]
         indexes = [models.Index(fields=["next_attempt_at", "id"], name="switch_changes_due")]
 

@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
                 ('quota', models.PositiveSmallIntegerField(help_text='min（15, 零点时剩余群数）', verbose_name='当日配额')),
                 ('bound_count', models.PositiveSmallIntegerField(default=0, verbose_name='已绑群数')),
                 ('shown_count', models.PositiveSmallIntegerField(default=0, verbose_name='展示人数')),
-                ('robot', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='days', to='robots.robot')),
+                ('robot', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='days', to='robots.robot', verbose_name='机器人')),
             ],
             options={
                 'verbose_name': '机器人每日配额',
@@ -111,8 +111,8 @@ class Migration(migrations.Migration):
             name='Scan',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('union_id', models.CharField(max_length=128, unique=True)),
-                ('open_id', models.CharField(max_length=128)),
+                ('union_id', models.CharField(max_length=128, unique=True, verbose_name='访客 union_id')),
+                ('open_id', models.CharField(max_length=128, verbose_name='访客 open_id')),
                 ('channel', models.CharField(blank=True, max_length=64, verbose_name='渠道')),
                 ('scanned_at', models.DateTimeField(verbose_name='首次扫码时间')),
                 ('assigned_at', models.DateTimeField(verbose_name='分配时间')),

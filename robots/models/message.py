@@ -1,5 +1,6 @@
 """Models of the outbox: messages and their attempts."""
 
+import re
 import uuid
 from collections.abc import Iterable
 from functools import reduce
@@ -11,10 +12,14 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q, Value
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from config.platform.constraints import filled, filled_exactly_when, filled_together
 from config.platform.dates import shanghai_time
+from integrations.gateway.payloads import summary_of
 from robots.models.robot import Robot
+
+_SHORT_LINK = re.compile(r"/s/[\w-]+", re.ASCII)
 
 
 class SourceType(models.TextChoices):
@@ -147,7 +152,7 @@ class OutboxMessage(models.Model):
     objects = OutboxMessageQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("发件箱")
+        verbose_name, verbose_name_plural = _("发件箱"), pgettext_lazy("plural", "发件箱")
         permissions = [("retry_outboxmessage", "重发消息")]
         ordering = ["-id"]
         constraints = [
@@ -221,7 +226,13 @@ class OutboxMessage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.message_no)
+        return self.summary[:40]
+
+    @property
+    def summary(self) -> str:
+        """Return the operation and the text, without short links, some of which are secret."""
+        text = summary_of(self.content) if self.operation == MessageOperation.SEND else self.content.get("reason")
+        return _SHORT_LINK.sub("/s/…", f"{self.get_operation_display()} {text or ''}".strip())
 
 
 class MessageAttempt(models.Model):
@@ -244,7 +255,7 @@ class MessageAttempt(models.Model):
     tried_at = models.DateTimeField(_("时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = _("发送记录")
+        verbose_name, verbose_name_plural = _("发送记录"), pgettext_lazy("plural", "发送记录")
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["message", "lease"], name="one_try_per_claim")]
 

@@ -6,9 +6,11 @@ from typing import Any, TypeAlias
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import empty, filled
+from config.platform.dates import shanghai_time
 from config.platform.lookups import id_or_code
 
 MAX_GROUPS = 30  # groups a robot serves at most
@@ -72,7 +74,7 @@ class Robot(models.Model):
     objects = RobotQuerySet.as_manager()
 
     class Meta:
-        verbose_name = verbose_name_plural = _("机器人")
+        verbose_name, verbose_name_plural = _("机器人"), pgettext_lazy("plural", "机器人")
         permissions = [("assign_robot", "设置机器人可否分配")]
         ordering = ["-created_at", "id"]
         constraints = [
@@ -104,14 +106,14 @@ class Robot(models.Model):
 class RobotDay(models.Model):
     """The quota of a robot for one day, and its use. Constraints keep the limits."""
 
-    robot = models.ForeignKey(Robot, models.CASCADE, related_name="days")
+    robot = models.ForeignKey(Robot, models.CASCADE, related_name="days", verbose_name=_("机器人"))
     day = models.DateField(_("日期"))
     quota = models.PositiveSmallIntegerField(_("当日配额"), help_text=_("min（15, 零点时剩余群数）"))
     bound_count = models.PositiveSmallIntegerField(_("已绑群数"), default=0)
     shown_count = models.PositiveSmallIntegerField(_("展示人数"), default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("机器人每日配额")
+        verbose_name, verbose_name_plural = _("机器人每日配额"), pgettext_lazy("plural", "机器人每日配额")
         ordering = ["-day", "id"]
         indexes = [models.Index(fields=["-day", "id"], name="robot_days_newest_first")]
         constraints = [
@@ -124,15 +126,16 @@ class RobotDay(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.bound_count}/{self.quota}"
+        values = {"day": self.day, "bound": self.bound_count, "quota": self.quota}
+        return gettext("%(day)s 已绑 %(bound)s/%(quota)s 个群") % values
 
 
 class Scan(models.Model):
     """A visit of the scan page: the visitor, the user who shared the page, and the robot that was shown."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    union_id = models.CharField(max_length=128, unique=True)
-    open_id = models.CharField(max_length=128)
+    union_id = models.CharField(_("访客 union_id"), max_length=128, unique=True)
+    open_id = models.CharField(_("访客 open_id"), max_length=128)
     robot = models.ForeignKey(Robot, models.PROTECT, related_name="scans", verbose_name=_("机器人"))
     inviter = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -147,7 +150,7 @@ class Scan(models.Model):
     assigned_at = models.DateTimeField(_("分配时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = _("扫码记录")
+        verbose_name, verbose_name_plural = _("扫码记录"), pgettext_lazy("plural", "扫码记录")
         ordering = ["-assigned_at", "id"]
         indexes = [models.Index(fields=["-assigned_at", "id"], name="scans_newest_first")]
         constraints = [
@@ -156,7 +159,7 @@ class Scan(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.union_id
+        return gettext("%s 的扫码") % shanghai_time(self.assigned_at)
 
 
 class Friendship(models.Model):
@@ -169,7 +172,7 @@ class Friendship(models.Model):
     befriended_at = models.DateTimeField(_("成为好友时间"))
 
     class Meta:
-        verbose_name = verbose_name_plural = _("好友关系")
+        verbose_name, verbose_name_plural = _("好友关系"), pgettext_lazy("plural", "好友关系")
         ordering = ["-befriended_at", "id"]
         constraints = [models.UniqueConstraint(fields=["robot", "user"], name="friends_once")]
         indexes = [
@@ -178,4 +181,4 @@ class Friendship(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.robot_id} – {self.user_id}"
+        return gettext("%(user)s 是 %(robot)s 的好友") % {"user": self.user, "robot": self.robot}

@@ -9,7 +9,7 @@ import pytest
 from accounts.models import User
 from groups.models import CancelReason, Group
 from robots.models import OutboxMessage
-from tests.factories.launches import launched
+from tests.factories.launches import TEXT_ITEM, launched
 from tests.factories.people import GroupFactory
 from tests.support.admin_pages import PAGES, Operator
 from tests.support.admin_rows import make_rows
@@ -47,7 +47,7 @@ def test_no_chinese_label_is_left_in_english():
 
 
 def test_a_confirmation_asks_in_english():
-    launch, operator = launched(GroupFactory(name="g")), switched()
+    launch, operator = launched(GroupFactory(name="g"), items=[TEXT_ITEM | {"content": "hello"}]), switched()
     Group.objects.update(name="g")
     User.objects.update(nickname="u")
     for where, row in (("groups/group", Group.objects.get()), ("launches/launch", launch)):

@@ -66,7 +66,7 @@ def test_a_settlement_is_reversed_in_the_admin(root, settlement, alice, bob):
 def test_the_confirmation_page_of_a_reversal_shows_amount_and_people(root, settlement):
     page = root.act(TRANSACTIONS, "reverse", settlement, confirmed=False)
     assert "其中可冲正 1 条，涉及 2 人，共 41.00 元" in page
-    assert f"{settlement.idempotency_key}：2 人，共 41.00 元" in page
+    assert f"{settlement}：2 人，共 41.00 元" in page
     assert not LedgerTransaction.objects.filter(kind=TransactionKind.REVERSAL).exists()
 
 
@@ -94,7 +94,7 @@ def test_the_confirmation_page_of_a_part_shows_user_amount_and_cause(root, settl
     User.objects.filter(pk=bob.pk).update(phone="13800138001")
     page = root.act(ENTRIES, "reverse_part", entry_of(bob), confirmed=False)
     assert "可冲正 1 人次，共 21.00 元" in page
-    assert f"bob 138****8001：21.00 元（{settlement.idempotency_key}）" in page
+    assert f"bob 138****8001：21.00 元（{settlement}）" in page
 
 
 def test_both_entries_of_a_user_are_one_part(root, settlement, bob):

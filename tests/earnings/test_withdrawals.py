@@ -216,7 +216,7 @@ def test_every_step_is_recorded(alice, operator):
     withdrawal = requested_withdrawal(alice)
     act(operator, "reject", withdrawal, reason="资料不符")
     steps = WithdrawalStep.objects.values_list("from_status", "to_status", "taken_by", "reason")
-    assert list(steps) == [(None, 0, str(alice.pk), ""), (0, 2, "root", "资料不符")]
+    assert list(steps) == [(None, 0, "用户", ""), (0, 2, "root", "资料不符")]
 
 
 @pytest.mark.parametrize("status", [1, 2, 3, 4])

@@ -28,7 +28,7 @@ def reachable(**fields: Any) -> Group:
 def launched(*groups: Group, items: list[dict[str, Any]] | None = None, at: datetime | None = None) -> Launch:
     """Return a launch to these groups, received at `at`, now by default."""
     launch, _ = launch_intake.receive_launch(
-        task_id=str(uuid4()),
+        task_id=f"task-{uuid4().hex[:12]}",
         references=[group.code for group in groups],
         items=items or [TEXT_ITEM],
         by="投放系统",

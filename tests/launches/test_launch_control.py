@@ -189,7 +189,7 @@ def test_a_delivery_leads_to_its_messages():
     client.force_login(OperatorFactory())
     page = client.get(f"/admin/launches/delivery/{Delivery.objects.get().pk}/change/").content.decode()
     for message in OutboxMessage.objects.all():
-        assert f'<a href="/admin/robots/outboxmessage/{message.pk}/change/">{message.message_no}</a> 待发送' in page
+        assert f'<a href="/admin/robots/outboxmessage/{message.pk}/change/">{message}</a> 待发送' in page
 
 
 def test_a_mass_message_leads_to_its_messages(django_assert_max_num_queries):

@@ -1,6 +1,6 @@
-"""The admin of robots, their quotas, scans and friendships, and of the outbox."""
+"""Admin pages of robots, their quotas, scans and friendships."""
 
-import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,20 +15,17 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from config.backoffice import dashboard
-from config.backoffice.actions import Confirmed, action, button, confirmed
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
+from config.backoffice.actions import action, button
+from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import days, exactly, states
-from config.backoffice.queues import register_queue
+from config.backoffice.readable import picture
 from config.platform.dates import day_of, shanghai_time
 from config.platform.wakeups import start_soon
-from config.site import short_links
-from robots.models import MAX_GROUPS, Friendship, MessageAttempt, OutboxMessage, Robot, RobotDay, Scan
-from robots.outbox import failed
+from robots.models import MAX_GROUPS, Friendship, Robot, RobotDay, Scan
 
 NEARLY_FULL = MAX_GROUPS - 3
-SEARCH_LIMIT = 200_000  # the newest messages, among which those of a group or a robot are searched
-SEND = OutboxMessage.Operation.SEND
 SYNC_ROBOTS = "robots.tasks.sync_robots"
 BAN_SHOWN_DAYS = 30  # how long a ban without a replacement is on the dashboard
 _BANS = {
@@ -73,11 +70,11 @@ class RobotAdmin(ReadOnlyAdmin):
         ("name", "code"),
         ("wechat_no", "channel"),
         ("status", "group_count", "friend_count", "quota_today"),
-        ("avatar_url", "qr_code_url"),
+        ("avatar", "qr_code"),
         ("created_at", "banned_at"),
         ("replacement", "replaced"),
     )
-    readonly_fields = ("quota_today", "friend_count", "replacement", "replaced")
+    readonly_fields = ("quota_today", "friend_count", "avatar", "qr_code", "replacement", "replaced")
     actions = ("make_assignable", "make_unassignable", *EXPORTS)
     list_buttons = ("sync",)
 
@@ -88,7 +85,18 @@ class RobotAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("今日余量"))
     def quota_today(self, robot: Any) -> str:
-        return "-" if robot.left_today is None or not robot.is_working else str(robot.left_today)
+        """Return how many groups the robot may be bound to today."""
+        if robot.left_today is None or not robot.is_working:
+            return "-"
+        return gettext("今日还可绑定 %s 个群") % robot.left_today
+
+    @admin.display(description=_("头像"))
+    def avatar(self, robot: Robot) -> SafeString:
+        return picture(robot.avatar_url, kind="avatar", title=gettext("头像"))
+
+    @admin.display(description=_("二维码"))
+    def qr_code(self, robot: Robot) -> SafeString:
+        return picture(robot.qr_code_url, kind="code", title=gettext("二维码"))
 
     @admin.display(description=_("由谁接替"))
     def replacement(self, robot: Robot) -> str:
@@ -149,13 +157,28 @@ class RobotDayAdmin(ReadOnlyAdmin):
 
 @admin.register(Scan)
 class ScanAdmin(ReadOnlyAdmin):
-    list_display = ("assigned_at", "union_id", "robot", "inviter", "channel", "scanned_at")
+    list_display = ("assigned_at", "visitor", "robot", "inviter", "channel", "scanned_at")
     list_select_related = ("robot", "inviter")
     list_filter = (days("assigned_at", _("分配时间")), exactly("robot__code", _("机器人编号")))
     search_fields = ("union_id__exact",)
     search_help_text = _("完整的 union_id")
     ordering = ("-assigned_at", "id")
     reached_from = {"robots.robot": ("robot", _("扫码记录"))}
+
+    def prepare_rows(self, rows: Sequence[Any]) -> None:
+        """Add the users that the visitors became."""
+        union_ids = {row.union_id for row in rows}
+        visitors = User.objects.filter(union_id__in=union_ids).in_bulk(field_name="union_id")
+        for row in rows:
+            row.visitor = visitors.get(row.union_id)
+
+    @admin.display(description=_("访客"))
+    def visitor(self, scan: Any) -> str:
+        """Return the user that the visitor became, with a link, or the union_id of a visitor who added no robot."""
+        if scan.visitor is None:
+            return str(scan.union_id)
+        address = reverse("admin:accounts_user_change", args=[scan.visitor.pk])
+        return format_html('<a href="{}">{}</a>', address, scan.visitor)
 
 
 @admin.register(Friendship)
@@ -169,101 +192,6 @@ class FriendshipAdmin(ReadOnlyAdmin):
     reached_from = {"robots.robot": ("robot", _("好友")), "accounts.user": ("user", _("机器人好友"))}
 
 
-class AttemptInline(ReadOnlyInline):
-    model = MessageAttempt
-    fields = ("tried_at", "outcome", "answer")
-    readonly_fields = fields
-
-
-@admin.register(OutboxMessage)
-class OutboxMessageAdmin(ReadOnlyAdmin):
-    """The outbox. Failed messages can be sent again or closed."""
-
-    list_display = (
-        "id",
-        "created_at",
-        "operation",
-        "robot",
-        "group_code",
-        "user_code",
-        "status",
-        "attempts",
-        "last_error",
-    )
-    list_select_related = ("robot",)
-    list_filter = (
-        "status",
-        "operation",
-        days("created_at", _("创建时间")),
-        days("finished_at", _("完成时间")),
-        exactly("robot__code", _("机器人编号")),
-    )
-    search_fields = ("group_code__exact", "user_code__exact")
-    search_help_text = _("完整的群编号或用户编号，在最近 20 万条中查找")
-    ordering = ("-id",)
-    reached_from = {"robots.robot": ("robot", _("发件箱"))}
-    exclude = ("content",)
-    readonly_fields = ("shown_content",)
-    inlines = (AttemptInline,)
-    actions = ("retry", "close", *EXPORTS)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Limit a search by receiver to the newest messages: an index of receivers would slow the senders down."""
-        rows = super().get_queryset(request)
-        if not request.GET.keys() & {"q", "robot", "robot_code"}:
-            return rows
-        newest = OutboxMessage.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-        return rows.filter(pk__gt=newest - SEARCH_LIMIT)
-
-    def is_action_available(self, action: str, obj: Any) -> bool:
-        return super().is_action_available(action, obj) and obj.status == OutboxMessage.Status.FAILED
-
-    @admin.display(description=_("内容"))
-    def shown_content(self, message: OutboxMessage) -> str:
-        return short_links.without_secret_links(json.dumps(message.content, ensure_ascii=False))
-
-    @confirmed(
-        _("重试"),
-        permission="robots.retry_outboxmessage",
-        title=_("重新发送"),
-        question=_("将重新发送其中发送失败的消息。"),
-        did=_("将重新发送"),
-        why_not=_("不是发送失败的消息"),
-    )
-    def retry(self, chosen: Confirmed) -> int:
-        return failed.retry_failed(chosen.rows, at=chosen.at)
-
-    @confirmed(
-        _("关闭"),
-        permission="robots.retry_outboxmessage",
-        title=_("放弃发送"),
-        question=_("其中发送失败的消息不再发送。"),
-        did=_("已放弃"),
-        why_not=_("不是发送失败的消息"),
-    )
-    def close(self, chosen: Confirmed) -> int:
-        return failed.close_failed(chosen.rows, by=chosen.by, at=chosen.at)
-
-
-def _finished(status: OutboxMessage.Status) -> dashboard.Metric:
-    return dashboard.per_day(lambda: OutboxMessage.objects.filter(status=status, operation=SEND), "finished_at")
-
-
-register_queue(
-    OutboxMessage,
-    waiting=Q(status=OutboxMessage.Status.WAITING, is_held=False),
-    due=lambda now: Q(next_attempt_at__lte=now, not_before__lte=now),
-    oldest_by="pk",
-    late_after=timedelta(minutes=30),
-)
-dashboard.register_task(
-    _("发送失败的消息"),
-    page="robots_outboxmessage",
-    query="status__exact=2",
-    permission="robots.view_outboxmessage",
-    count=dashboard.counted(lambda: OutboxMessage.objects.failed()),
-    is_urgent=True,
-)
 dashboard.register_task(
     _("被封号、未接替的机器人"),
     page="robots_robot",
@@ -278,14 +206,4 @@ dashboard.register_task(
     query="status__exact=1&room=full",
     permission="robots.view_robot",
     count=dashboard.counted(lambda: Robot.objects.assignable().filter(group_count__gte=NEARLY_FULL)),
-)
-dashboard.register_chart(
-    _("消息"),
-    permission="robots.view_outboxmessage",
-    page="robots_outboxmessage",
-    moment="finished_at",
-    lines=[
-        ("messages.sent", _("已发送"), _finished(OutboxMessage.Status.SENT)),
-        ("messages.failed", _("失败"), _finished(OutboxMessage.Status.FAILED)),
-    ],
 )
