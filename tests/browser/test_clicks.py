@@ -23,8 +23,8 @@ pytestmark = [
 QUEUE = "/admin/earnings/withdrawal/?status__exact=0"
 
 
-class Hand:
-    """An operator's hand, which counts its clicks."""
+class Clicks:
+    """An operator at a page, whose clicks are counted."""
 
     def __init__(self, page: Page) -> None:
         self.page, self.clicks = page, 0
@@ -58,58 +58,58 @@ def statuses() -> set[int]:
 def test_one_withdrawal_is_approved_with_two_clicks_and_the_queue_stays(page: Page):
     withdrawals(1)
     sign_in_as(page, "finance").goto(QUEUE)
-    hand = Hand(page)
-    hand.click("#result_list button:has-text('通过并打款')")
-    hand.confirm()
+    operator = Clicks(page)
+    operator.click("#result_list button:has-text('通过并打款')")
+    operator.confirm()
     expect(page.locator(".messagelist")).to_contain_text("已通过 1 条")
-    assert (hand.clicks, statuses()) == (2, {Withdrawal.Status.PAYING})
+    assert (operator.clicks, statuses()) == (2, {Withdrawal.Status.PAYING})
     assert page.url.endswith(QUEUE)
 
 
 def test_one_withdrawal_is_rejected_with_two_clicks_and_a_reason(page: Page):
     withdrawals(1)
     sign_in_as(page, "finance").goto(QUEUE)
-    hand = Hand(page)
-    hand.click("#result_list button:has-text('拒绝')")
+    operator = Clicks(page)
+    operator.click("#result_list button:has-text('拒绝')")
     page.fill("#id_reason", "资料不符")
-    hand.confirm()
+    operator.confirm()
     expect(page.locator(".messagelist")).to_contain_text("已拒绝 1 条")
-    assert (hand.clicks, statuses()) == (2, {Withdrawal.Status.REJECTED})
+    assert (operator.clicks, statuses()) == (2, {Withdrawal.Status.REJECTED})
 
 
 def test_a_page_of_withdrawals_is_approved_with_three_clicks(page: Page):
     withdrawals(12)
     sign_in_as(page, "finance").goto(QUEUE)
-    hand = Hand(page)
-    hand.click("#action-toggle")
-    hand.click(".actions button:has-text('通过并打款')")
-    hand.confirm()
+    operator = Clicks(page)
+    operator.click("#action-toggle")
+    operator.click(".actions button:has-text('通过并打款')")
+    operator.confirm()
     expect(page.locator(".messagelist")).to_contain_text("已通过 12 条")
-    assert (hand.clicks, statuses()) == (3, {Withdrawal.Status.PAYING})
+    assert (operator.clicks, statuses()) == (3, {Withdrawal.Status.PAYING})
 
 
 def test_the_ledger_of_a_person_is_one_search_and_one_click_away(page: Page):
     user = UserFactory(phone="13912345678", nickname="李雷")
     credit(user, "12.34")
     sign_in_as(page, "finance")
-    hand = Hand(page)
-    hand.find("139 1234 5678")
-    hand.click(".object-links a:has-text('账务')")
+    operator = Clicks(page)
+    operator.find("139 1234 5678")
+    operator.click(".object-links a:has-text('账务')")
     expect(page.locator("#result_list")).to_contain_text("12.34")
-    assert hand.clicks <= 2
+    assert operator.clicks <= 2
 
 
 def test_a_person_is_blocked_with_two_clicks_and_a_reason(page: Page):
     user = UserFactory(phone="13912345678")
     sign_in_as(page, "support")
-    hand = Hand(page)
-    hand.find("13912345678")
-    hand.click(".object-links button:has-text('封号')")
+    operator = Clicks(page)
+    operator.find("13912345678")
+    operator.click(".object-links button:has-text('封号')")
     page.fill("#id_reason", "刷单")
-    hand.confirm()
+    operator.confirm()
     expect(page.locator(".messagelist")).to_contain_text("已封禁 1 条")
     user.refresh_from_db()
-    assert (hand.clicks, user.blocked_reason) == (2, "刷单")
+    assert (operator.clicks, user.blocked_reason) == (2, "刷单")
     assert page.url.endswith(f"/admin/accounts/user/{user.pk}/change/")
 
 
@@ -118,13 +118,13 @@ def test_feedback_is_answered_with_two_clicks_where_the_question_stands(page: Pa
     category = ProblemCategory.objects.first()
     Problem.objects.create(user=user, category=category, description="没有欢迎语", reported_at=timezone.now())
     sign_in_as(page, "support").goto("/admin/feedback/problem/?state=open")
-    hand = Hand(page)
-    hand.click("#result_list tbody th a")
+    operator = Clicks(page)
+    operator.click("#result_list tbody th a")
     expect(page.locator("#content")).to_contain_text("没有欢迎语")
     page.fill("#id_answer", "已经修好了")
-    hand.click("#answer_form input[type=submit]")
+    operator.click("#answer_form input[type=submit]")
     expect(page.locator(".messagelist")).to_be_visible()
-    assert hand.clicks == 2
+    assert operator.clicks == 2
     assert "已经修好了" in OutboxMessage.objects.get(user_code=user.code).content["content"]
 
 
@@ -132,47 +132,47 @@ def test_all_failed_messages_are_sent_again_with_three_clicks(page: Page):
     make_rows(3)
     OutboxMessage.objects.update(status=OutboxMessage.Status.FAILED, finished_at=timezone.now(), last_error="x")
     sign_in_as(page, "support").goto("/admin/robots/outboxmessage/?status__exact=2")
-    hand = Hand(page)
-    hand.click("#action-toggle")
-    hand.click(".actions button:has-text('重试')")
-    hand.confirm()
+    operator = Clicks(page)
+    operator.click("#action-toggle")
+    operator.click(".actions button:has-text('重试')")
+    operator.confirm()
     expect(page.locator(".messagelist")).to_contain_text("将重新发送")
-    assert hand.clicks == 3
+    assert operator.clicks == 3
     assert not OutboxMessage.objects.filter(status=OutboxMessage.Status.FAILED).exists()
 
 
 def test_a_group_is_cancelled_by_its_name_with_two_clicks(page: Page):
     group = GroupFactory(name="宝妈交流 8 群")
     sign_in_as(page, "support")
-    hand = Hand(page)
-    hand.find("宝妈交流")
-    hand.click(".object-links button:has-text('注销群')")
-    hand.confirm()
+    operator = Clicks(page)
+    operator.find("宝妈交流")
+    operator.click(".object-links button:has-text('注销群')")
+    operator.confirm()
     expect(page.locator(".messagelist")).to_contain_text("已注销 1 条")
-    assert hand.clicks == 2
+    assert operator.clicks == 2
     assert not Group.objects.active().filter(pk=group.pk).exists()
 
 
 def test_the_newest_launch_is_paused_with_two_clicks_from_its_list(page: Page):
     launch = launched(GroupFactory())
     sign_in_as(page, "administrator").goto("/admin/launches/launch/")
-    hand = Hand(page)
-    hand.click("#result_list button:has-text('暂停')")
-    hand.confirm()
+    operator = Clicks(page)
+    operator.click("#result_list button:has-text('暂停')")
+    operator.confirm()
     expect(page.locator(".messagelist")).to_be_visible()
     launch.refresh_from_db()
-    assert (hand.clicks, launch.status) == (2, Launch.Status.PAUSED)
+    assert (operator.clicks, launch.status) == (2, Launch.Status.PAUSED)
 
 
 def test_the_withdrawals_of_today_are_exported_with_three_clicks(page: Page):
     withdrawals(2)
     sign_in_as(page, "finance").goto("/admin/earnings/withdrawal/")
-    hand = Hand(page)
-    hand.click("#changelist-filter a:has-text('今天')")
-    hand.click("#action-toggle")
+    operator = Clicks(page)
+    operator.click("#changelist-filter a:has-text('今天')")
+    operator.click("#action-toggle")
     with page.expect_download() as answer:
-        hand.click(".actions button:has-text('Excel')")
-    assert (hand.clicks, answer.value.suggested_filename[-5:]) == (3, ".xlsx")
+        operator.click(".actions button:has-text('Excel')")
+    assert (operator.clicks, answer.value.suggested_filename[-5:]) == (3, ".xlsx")
 
 
 def test_the_second_of_two_operators_on_one_form_changes_nothing(page: Page, chromium, live_server):
