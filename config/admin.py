@@ -4,18 +4,23 @@ Service keys are in accounts.admin.api_keys.
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from config.backoffice import dashboard
+from config.backoffice.actions import Confirmed, confirmed_button
 from config.backoffice.audit_log import AuditEntryAdmin
 from config.backoffice.base import ReadOnlyAdmin
 from config.backoffice.jobs import JobAdmin
 from config.models import Marquee, PageVisit, ShortLink, SiteStatus
+from config.platform.dates import shanghai_time
 from config.site import status
 
 __all__ = ["AuditEntryAdmin", "JobAdmin", "MarqueeAdmin", "PageVisitAdmin", "ShortLinkAdmin", "SiteStatusAdmin"]
@@ -55,11 +60,46 @@ class _Current(ReadOnlyAdmin):
         js = ("backoffice/preview.js",)
 
 
+class SiteStatusForm(forms.ModelForm):
+    """The form of the service status. Maintenance closes the client for all users, so it is confirmed."""
+
+    closes_client = forms.BooleanField(
+        label=_("我确认：所有用户的页面立即停用"),
+        help_text=_("只在设为“维护”时需要；维护不会自己结束，要在这里恢复。"),
+        required=False,
+    )
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        is_maintenance = self.cleaned_data.get("status") == SiteStatus.Status.MAINTENANCE
+        if is_maintenance and not self.cleaned_data.get("closes_client"):
+            self.add_error("closes_client", _("维护会停用所有用户的页面，请勾选确认。"))
+        return cleaned
+
+
 @admin.register(SiteStatus)
 class SiteStatusAdmin(_Current):
+    form = SiteStatusForm
     list_display = ("set_at", "status", "upgrade_end", "set_by")
     fields = ("status", "upgrade_end", "preview")
     previewed = ("status", "upgrade_end")
+    list_buttons = ("end_maintenance",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields if obj else (*self.fields, "closes_client")
+
+    @confirmed_button(
+        _("恢复服务"),
+        permission="config.add_sitestatus",
+        question=_("将结束维护，所有用户的页面立即恢复。"),
+        did=_("已恢复服务"),
+        why_not=_("没有在维护"),
+    )
+    def end_maintenance(self, chosen: Confirmed) -> bool:
+        if status.status()["status"] != SiteStatus.Status.MAINTENANCE:
+            return False
+        status.set_status(status=SiteStatus.Status.RUNNING, upgrade_end="", by=chosen.by, at=chosen.at)
+        return True
 
     def save_model(self, request: HttpRequest, obj: SiteStatus, form: Any, change: bool) -> None:
         by = request.user.get_username()
@@ -73,6 +113,9 @@ class MarqueeAdmin(_Current):
     fields = ("is_shown", "content", "preview")
     previewed = ("content",)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"is_shown": True}
+
     def save_model(self, request: HttpRequest, obj: Marquee, form: Any, change: bool) -> None:
         by = request.user.get_username()
         row = status.set_marquee(is_shown=obj.is_shown, content=obj.content, by=by, at=timezone.now())
@@ -82,3 +125,23 @@ class MarqueeAdmin(_Current):
 @admin.register(PageVisit)
 class PageVisitAdmin(ReadOnlyAdmin):
     list_display = ("day", "visit_count")
+
+
+def _maintenance() -> tuple[int, str]:
+    """Return 1 while the service is in maintenance, with since when, until when and who set it."""
+    row = SiteStatus.objects.first()
+    if row is None or row.status != SiteStatus.Status.MAINTENANCE:
+        return 0, ""
+    values = {"since": shanghai_time(row.set_at), "by": row.set_by, "until": row.upgrade_end}
+    return 1, gettext("自 %(since)s，%(by)s 设置，用户看到的结束时间：%(until)s") % values
+
+
+dashboard.register_task(
+    _("维护中"),
+    page="config_sitestatus",
+    query="",
+    permission="config.view_sitestatus",
+    count=_maintenance,
+    is_urgent=True,
+    button=dashboard.Button(_("恢复服务"), "end_maintenance", "config.add_sitestatus"),
+)

@@ -37,6 +37,15 @@ Metric = Callable[[date, date], dict[date, Any]]  # first day, last day → the 
 
 
 @dataclass(frozen=True)
+class Button:
+    """A button on a card, which opens the page of a button above the card's list."""
+
+    label: Label
+    name: str
+    permission: str
+
+
+@dataclass(frozen=True)
 class Task:
     """A kind of work that waits for an operator. `count` returns (number, remark)."""
 
@@ -46,7 +55,7 @@ class Task:
     permission: str
     count: Callable[[], tuple[int, str]]
     is_urgent: bool = False
-    button: tuple[Label, str] | None = None  # of the list's buttons that ends this state, and its name
+    button: Button | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ def register_task(
     permission: str,
     count: Callable[[], tuple[int, str]],
     is_urgent: bool = False,
-    button: tuple[Label, str] | None = None,
+    button: Button | None = None,
 ) -> None:
     _tasks.append(Task(title, page, query, permission, count, is_urgent, button))
 
@@ -102,6 +111,9 @@ def per_day(rows: Callable[[], QuerySet[Any]], moment: str, value: Any = Count("
 def contents(request: HttpRequest) -> dict[str, Any]:
     """Return the template context of the dashboard for this operator."""
     tasks = [_task_card(task) for task in _tasks if request.user.has_perm(task.permission)]
+    for card in tasks:
+        if card["button"] and not request.user.has_perm(card["button"].permission):
+            card["button"] = None
     return {
         "tasks": sorted(tasks, key=lambda card: (not card["is_urgent"], not card["is_waiting"])),
         "charts": [_chart(chart) for chart in _charts if request.user.has_perm(chart.permission)],
@@ -118,7 +130,8 @@ def _task_card(task: Task) -> dict[str, Any]:
         "is_urgent": bool(number) and task.is_urgent,
         "is_waiting": bool(number),
         "address": f"{address}?{task.query}".rstrip("?"),
-        "button": task.button and (task.button[0], f"{address}do/{task.button[1]}/"),
+        "button": task.button,
+        "button_address": task.button and f"{address}do/{task.button.name}/",
     }
 
 

@@ -23,6 +23,7 @@ from config.platform.dates import shanghai_time
 from earnings import withdrawals
 from earnings.admin.people import display_name
 from earnings.admin.risks import has_risk, risks_of, short_hints, with_risks
+from earnings.admin.wechat_reasons import explained
 from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
 from earnings.models.withdrawal import WithdrawalQuerySet
 from groups.models import Group
@@ -41,14 +42,22 @@ _TONES: dict[int, str] = {
 
 class StepInline(ReadOnlyInline):
     model = WithdrawalStep
-    fields = ("taken_at", "taken_by", "from_status", "to_status", "reason")
+    fields = ("taken_at", "taken_by", "from_status", "to_status", "reason_text")
     readonly_fields = fields
+
+    @admin.display(description=_("原因"))
+    def reason_text(self, step: WithdrawalStep) -> str:
+        return explained(step.reason)
 
 
 class PayoutInline(ReadOnlyInline):
     model = Payout
-    fields = ("state", "provider_state", "attempts", "sent_at", "next_attempt_at", "finished_at", "note")
+    fields = ("state", "provider_state_text", "attempts", "sent_at", "next_attempt_at", "finished_at", "note")
     readonly_fields = fields
+
+    @admin.display(description=_("微信状态"))
+    def provider_state_text(self, payout: Payout) -> str:
+        return explained(payout.provider_state)
 
 
 def _total_note(withdrawal: Any) -> str:
@@ -130,7 +139,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         "phone",
         "amount",
         "hints",
-        "reason",
+        "reason_text",
         "first_approved_by",
         "reviewed_by",
         "reviewed_at",
@@ -158,9 +167,9 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         "earlier",
         ("asked_at", "paid_at", "failed_at"),
         ("first_approved_by", "first_approved_at"),
-        ("reviewed_by", "reviewed_at", "reason"),
+        ("reviewed_by", "reviewed_at", "reason_text"),
     )
-    readonly_fields = ("phone", "person", "risks", "earlier")
+    readonly_fields = ("phone", "reason_text", "person", "risks", "earlier")
     inlines = (StepInline, PayoutInline)
     actions = ("approve", "reject", *EXPORTS)
     row_actions = ("approve", "reject")
@@ -198,6 +207,10 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         elif total := _total_note(withdrawal):
             shown = f"{shown}（{total}）"
         return label(shown, _TONES[withdrawal.status])
+
+    @admin.display(description=_("原因"))
+    def reason_text(self, withdrawal: Withdrawal) -> str:
+        return explained(withdrawal.reason)
 
     @admin.display(description=_("风险提示"))
     def hints(self, withdrawal: Any) -> str:

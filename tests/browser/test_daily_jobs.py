@@ -122,6 +122,7 @@ def test_an_administrator_sets_maintenance_and_sees_it_before(page: Page):
     sign_in_as(page, "administrator").goto("/admin/config/sitestatus/add/")
     page.select_option("#id_status", "2")
     page.fill("#id_upgrade_end", "今晚 23:00")
+    page.check("#id_closes_client")
     expect(page.locator(".preview")).to_have_text("维护 今晚 23:00")
     page.click("input[name=_save]")
     expect(page.locator(".messagelist")).to_be_visible()
