@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.contrib import messages
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
@@ -24,7 +25,11 @@ def try_reverse(posted: LedgerTransaction, chosen: Confirmed, *, account: Accoun
     reason, day = chosen.fields["reason"], day_of(chosen.at)
     try:
         ledger.reverse(posted, account=account, by=chosen.by, reason=reason, at=chosen.at, day=day)
-    except (ledger.NotReversible, ledger.BalanceWouldBeNegative):
+    except ledger.NotReversible:
+        return False
+    except ledger.BalanceWouldBeNegative:
+        whose = display_name(account.user) if account else str(posted)
+        messages.error(chosen.request, gettext("%(whose)s：余额不够收回，没有冲正。") % {"whose": whose})
         return False
     return True
 
@@ -64,7 +69,10 @@ class Part:
             "who": display_name(self.account.user),
             "what": self.transaction,
             "total": self.total,
+            "available": self.account.available,
         }
+        if self.account.available < self.total:
+            return gettext("%(who)s：%(total)s 元（%(what)s）· 余额只有 %(available)s 元，不能冲正") % values
         return gettext("%(who)s：%(total)s 元（%(what)s）") % values
 
 

@@ -231,3 +231,11 @@ def test_concurrent_reversals_of_the_whole_and_of_parts_do_not_mix(settlement, a
         ("0.00", "0.00"),
         ("0.00", "0.00"),
     )
+
+
+def test_a_part_that_the_balance_cannot_return_is_marked_before_and_named_after(root, settlement, alice):
+    requested_withdrawal(alice, "20")
+    page = root.act(ENTRIES, "reverse_part", entry_of(alice), confirmed=False)
+    assert "余额只有 0.00 元，不能冲正" in page
+    page = root.act(ENTRIES, "reverse_part", entry_of(alice), reason="算错了")
+    assert "138****8000：余额不够收回，没有冲正。" in page
