@@ -54,6 +54,7 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         models.IntegerField: {"form_class": PlainIntegerField},
         models.DecimalField: {"form_class": PlainDecimalField},
     }
+    export_permission = ""  # needed to export this list, beside the permission to export lists
     row_actions: tuple[str, ...] = ()  # actions with a button in each row
     found_by: tuple[str, ...] = ()  # lookups of the search box of every page (`config.backoffice.search`)
     found_by_part = ""  # a text field of which that search finds parts
@@ -93,7 +94,9 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         return {
             name: found
             for name, found in super().get_actions(request).items()
-            if found and (name == _DELETE or request.user.has_perm(getattr(found[0], "permission", "")))
+            if found
+            and (name == _DELETE or request.user.has_perm(getattr(found[0], "permission", "")))
+            and (name not in EXPORTS or not self.export_permission or request.user.has_perm(self.export_permission))
         }
 
     @action(_("导出所选为 CSV"), permission=_EXPORT)

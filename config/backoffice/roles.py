@@ -69,7 +69,7 @@ _FINANCE = {
     "accounts": "view_user add_usernote",
     "groups": "view_group add_groupnote view_starplan add_starplan change_starplan"
     " view_articleprice add_articleprice change_articleprice",
-    "earnings": "view_withdrawal review_withdrawal view_account view_ledgertransaction reverse_ledgertransaction"
+    "earnings": "view_withdrawal review_withdrawal export_money view_account view_ledgertransaction reverse_ledgertransaction"
     " view_ledgerentry view_ledgercheck view_settlementday view_articlereadday view_earningsrules change_earningsrules"
     " view_rulechange decide_rulechange view_payout decide_payout view_payoutpause pause_payouts",
 }

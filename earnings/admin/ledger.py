@@ -53,6 +53,7 @@ def _person(user: User | None) -> str:
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
+    export_permission = "earnings.export_money"
     list_display = (
         "user",
         "phone",
@@ -78,6 +79,7 @@ class AccountAdmin(ReadOnlyAdmin):
 class LedgerEntryAdmin(ReadOnlyAdmin):
     """Ledger entries as a statement: moment, person, kind, amount, balance after it."""
 
+    export_permission = "earnings.export_money"
     list_display = (
         "posted_at",
         "day",
@@ -182,6 +184,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
 @admin.register(LedgerTransaction)
 class LedgerTransactionAdmin(ReadOnlyAdmin):
+    export_permission = "earnings.export_money"
     list_display = (
         "posted_at",
         "kind",

@@ -65,6 +65,7 @@ def _lines(chosen: QuerySet[Payout]) -> list[str]:
 
 @admin.register(Payout)
 class PayoutAdmin(ReadOnlyAdmin):
+    export_permission = "earnings.export_money"
     list_display = (
         "created_at",
         "person",

@@ -132,6 +132,7 @@ class ReviewQueue(states("review", _("审核"), {})):  # type: ignore[misc]  # a
 
 @admin.register(Withdrawal)
 class WithdrawalAdmin(ReadOnlyAdmin):
+    export_permission = "earnings.export_money"
     list_display = (
         "asked_at",
         "state",

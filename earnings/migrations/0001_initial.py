@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
                 'verbose_name': '提现',
                 'verbose_name_plural': '提现',
                 'ordering': ['-asked_at', 'id'],
-                'permissions': [('review_withdrawal', '审核提现')],
+                'permissions': [('export_money', '导出资金列表'), ('review_withdrawal', '审核提现')],
             },
         ),
         migrations.CreateModel(

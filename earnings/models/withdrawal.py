@@ -102,7 +102,7 @@ class Withdrawal(models.Model):
 
     class Meta:
         verbose_name, verbose_name_plural = _("提现"), pgettext_lazy("plural", "提现")
-        permissions = [("review_withdrawal", "审核提现")]
+        permissions = [("export_money", "导出资金列表"), ("review_withdrawal", "审核提现")]
         ordering = ["-asked_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["user", "asked_day"], name="one_withdrawal_per_user_and_day"),

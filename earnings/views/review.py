@@ -60,7 +60,9 @@ class WithdrawalListViews(OperationViews[Withdrawal]):
 class WithdrawalExportViews(OperationViews[Withdrawal]):
     """The list of withdrawals as a file. An export needs an additional permission, as in the admin."""
 
-    permission_classes = (needs(Scope.BACKOFFICE_READ, "earnings.view_withdrawal", "config.export_lists"),)
+    permission_classes = (
+        needs(Scope.BACKOFFICE_READ, "earnings.view_withdrawal", "config.export_lists", "earnings.export_money"),
+    )
     parser_classes = (MoneyJSONParser, SpreadsheetLabelParser)
     audits_every_caller = True
 

@@ -217,3 +217,10 @@ def test_nobody_comes_in_without_signing_in():
 def test_a_user_of_the_platform_is_no_operator():
     operator = Operator("viewer", is_staff=False)
     assert operator.sees("") == 302
+
+
+@pytest.mark.parametrize("where", ["withdrawal", "payout", "account", "ledgerentry"])
+def test_support_reads_lists_of_money_without_exporting_them(where: str):
+    page = Operator("support").page(f"earnings/{where}/")
+    assert "导出所选" not in page
+    assert "导出所选" in Operator("finance").page(f"earnings/{where}/")

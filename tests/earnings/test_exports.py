@@ -77,7 +77,7 @@ def test_an_export_is_in_the_audit_log():
     assert entry.changes == {"file": [None, "XLSX"], "filter": [None, "phone=13500135001&status=0"]}
 
 
-@pytest.mark.parametrize(("role", "rows"), [("support", 3), ("finance", 3), ("administrator", 3)])
+@pytest.mark.parametrize(("role", "rows"), [("finance", 3), ("administrator", 3)])
 def test_an_operator_with_the_permission_can_export(role: str, rows: int):
     operator = Operator(role, username="wang")
     response = operator.http.post(PATH, {}, content_type="application/json")
@@ -85,8 +85,9 @@ def test_an_operator_with_the_permission_can_export(role: str, rows: int):
     assert AuditEntry.objects.get(action=AuditEntry.Action.EXPORTED).actor == "wang"
 
 
-def test_an_operator_without_the_permission_cannot_export():
-    response = Operator("viewer").http.post(PATH, {}, content_type="application/json")
+@pytest.mark.parametrize("role", ["viewer", "support"])
+def test_an_operator_without_the_permission_cannot_export(role: str):
+    response = Operator(role).http.post(PATH, {}, content_type="application/json")
     assert response.json()["code"] == 1401
     assert not AuditEntry.objects.filter(action=AuditEntry.Action.EXPORTED).exists()
 
