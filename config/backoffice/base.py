@@ -55,7 +55,8 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         models.DecimalField: {"form_class": PlainDecimalField},
     }
     export_permission = ""  # needed to export this list, beside the permission to export lists
-    row_actions: tuple[str, ...] = ()  # actions with a button in each row
+    row_actions: tuple[str, ...] = ()  # actions with a button in each row …
+    row_actions_after = ""  # … in a column behind this one, or behind the first
     found_by: tuple[str, ...] = ()  # lookups of the search box of every page (`config.backoffice.search`)
     found_by_part = ""  # a text field of which that search finds parts
     requires_filter = False  # an empty list before a search or a filter, where no index orders the whole table
@@ -213,7 +214,8 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         def row_buttons(row: Any) -> str:
             return self._row_buttons(allowed, row)
 
-        return (*columns, row_buttons)
+        place = columns.index(self.row_actions_after) + 1 if self.row_actions_after else 1
+        return (*columns[:place], row_buttons, *columns[place:])
 
     def _row_buttons(self, names: list[str], row: Any) -> str:
         buttons = (

@@ -174,6 +174,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     inlines = (StepInline, PayoutInline)
     actions = ("approve", "reject", *EXPORTS)
     row_actions = ("approve", "reject")
+    row_actions_after = "hints"
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Return the longest waiting first in the review queue, and the newest first elsewhere."""

@@ -36,9 +36,10 @@ def page(chromium: Any, live_server: Any, request: pytest.FixtureRequest) -> Ite
     context.route(lambda url: not url.startswith(live_server.url), lambda route: route.abort())
     window = context.new_page()
     window.set_default_timeout(20_000)
-    refused = note_what_the_policy_refuses(window)
+    refused, errors = note_what_the_policy_refuses(window), list[str]()
+    window.on("pageerror", lambda error: errors.append(str(error)))
     yield window
-    assert refused == []
+    assert (refused, errors) == ([], [])
     window.screenshot(path=PICTURES / f"{request.node.name}.png", full_page=True)
     context.close()
 
