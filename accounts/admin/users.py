@@ -13,10 +13,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import blocking, erasure, identity, sign_out
 from accounts.admin.erasure import ErasureForm
+from accounts.labels import person_label
 from accounts.models import EndedBlock, User, UserNote
 from config.backoffice import dashboard
-from config.backoffice.actions import Confirmed, ReasonForm, confirmed
+from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyInline
+from config.backoffice.figures import figures_of
 from config.backoffice.filters import days, exactly, states
 from config.backoffice.overview import NoteForm, NoteInline, OverviewAdmin
 from config.backoffice.readable import picture
@@ -39,6 +41,15 @@ class UserNoteInline(NoteInline):
 
 def _apprentices(count: int) -> str:
     return gettext("，徒弟 %s 人") % count if count else ""
+
+
+def _lines(chosen: QuerySet[User]) -> list[str]:
+    """Return a line for each user with the phone and the figures: nicknames are not unique."""
+    rows = list(chosen[:SHOWN])
+    found = figures_of(rows)
+    return [
+        " · ".join([person_label(row), *(f"{title} {value}" for title, value in found[row.pk])]) for row in rows
+    ]
 
 
 @admin.register(User)
@@ -127,6 +138,7 @@ class UserAdmin(OverviewAdmin):
     @confirmed(
         _("封号"),
         permission="accounts.block_user",
+        lines=_lines,
         question=_("将封禁这些用户：只能查看，不能操作；未打款的提现一并拒绝并退回余额。"),
         form=ReasonForm,
         did=_("已封禁"),
@@ -138,6 +150,7 @@ class UserAdmin(OverviewAdmin):
     @confirmed(
         _("解封"),
         permission="accounts.block_user",
+        lines=_lines,
         question=_("这些用户将恢复使用。已拒绝的提现不会恢复。"),
         form=ReasonForm,
         did=_("已解封"),
@@ -149,6 +162,7 @@ class UserAdmin(OverviewAdmin):
     @confirmed(
         _("退出登录"),
         permission="accounts.block_user",
+        lines=_lines,
         question=_("这些用户在所有设备上的登录立即失效，需要重新微信授权。"),
         did=_("已退出登录"),
         why_not=_("运营人员在自己的页面退出"),
@@ -170,6 +184,7 @@ class UserAdmin(OverviewAdmin):
     @confirmed(
         _("注销账号"),
         permission="accounts.erase_user",
+        lines=_lines,
         question=_(
             "手机号、身份证、昵称、头像、微信标识和说过的话将被清除，群被注销，登录立即失效，不可恢复；账目保留但不含个人信息。"
             "提交后由另一名运营人员在“注销申请”里确认。原因里请不要写个人信息。"

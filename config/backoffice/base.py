@@ -178,7 +178,7 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
             (name, getattr(self, name).short_description, getattr(self, name).opens_page)
             for name in self._buttons_of(request)
         ]
-        shown = {"title": self.opts.verbose_name_plural, "list_buttons": buttons}
+        shown = {"title": self.opts.verbose_name_plural, "list_buttons": buttons, "notice": self.notice()}
         return super().changelist_view(request, {**shown, **(extra_context or {})})
 
     def _opened_confirmation(self, request: HttpRequest) -> HttpResponse:
@@ -224,6 +224,10 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
             if self.is_action_available(name, row)
         )
         return format_html_join("", '<button name="row_action" value="{}">{}</button>', buttons)
+
+    def notice(self) -> str:
+        """Return a text above the list about the state of the whole, or ""."""
+        return ""
 
     def prepare_rows(self, rows: Sequence[Any]) -> None:
         """Look up what the columns of these rows need beside the rows: for a page, or for a part of an export."""

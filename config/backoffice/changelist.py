@@ -15,6 +15,7 @@ from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext as _
 
 from config.backoffice import filter_form
+from config.backoffice.phones import plain_phone
 
 COUNT_LIMIT = 10_000  # rows; a list shows "more than" beyond it
 MATCH_LIMIT = 1_000  # users, robots or groups that one search term may match
@@ -127,7 +128,7 @@ class FastSearch(admin.ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        for term in _terms(search_term.replace("\x00", "")):
+        for term in _terms(plain_phone(search_term.replace("\x00", ""))):
             found, too_many = search_filter(queryset.model, self.get_search_fields(request), term)
             queryset = queryset.filter(found)
             if too_many:

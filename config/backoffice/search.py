@@ -18,13 +18,12 @@ from django.utils.translation import gettext
 
 from config.backoffice.changelist import search_filter
 from config.backoffice.navigation import SECTIONS
+from config.backoffice.phones import plain_phone
 from config.backoffice.texts import Label
 
 SHOWN = 10  # rows of one kind
 PART_LIMIT = 200_000
 _MAX_TEXT = 128
-_PHONE = re.compile(r"(?:\+|00)?86[\s-]*(?=1[\d\s-]{10,})|[\s-]+")
-_PHONE_CHARACTERS = re.compile(r"\+?[\d\s()-]{4,}")
 _SHORT_LINK = re.compile(r"https?://[^/\s]+/s/([0-9A-Za-z]+)")
 
 
@@ -43,9 +42,7 @@ def normalized(text: str) -> str:
     text = text.replace("\x00", "").strip()[:_MAX_TEXT]
     if found := _SHORT_LINK.match(text):
         return found[1]
-    if _PHONE_CHARACTERS.fullmatch(text):
-        return _PHONE.sub("", text.replace("(", "").replace(")", "")) or text
-    return text
+    return plain_phone(text)
 
 
 def show_results(request: HttpRequest) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
@@ -19,7 +20,7 @@ from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import days, states
 from config.backoffice.queues import register_queue
 from config.backoffice.readable import money_column
-from config.platform.dates import day_of, start_of
+from config.platform.dates import day_of, shanghai_time, start_of
 from earnings.admin.people import display_name
 from earnings.admin.wechat_reasons import explained
 from earnings.models import Payout, PayoutPause
@@ -97,6 +98,9 @@ class PayoutAdmin(ReadOnlyAdmin):
     readonly_fields = ("person", "bill_state", "shown_note", "bill_number")
     actions = ("decide", "close_contradiction", *EXPORTS)
     list_buttons = ("pause", "resume")
+
+    def notice(self) -> str:
+        return pause_notice()
 
     def prepare_rows(self, rows: Sequence[Any]) -> None:
         for row in rows:
@@ -195,12 +199,29 @@ def _paused() -> tuple[int, str]:
     return (1, pause.reason) if pause else (0, "")
 
 
+def pause_notice() -> str:
+    """Return since when and why payouts are paused, or ""."""
+    pause = pauses.open_pause()
+    if pause is None:
+        return ""
+    values = {"since": shanghai_time(pause.paused_at), "by": pause.paused_by, "reason": pause.reason}
+    return gettext("打款已暂停：%(reason)s（自 %(since)s，%(by)s）。通过的提现要等恢复后才发出。") % values
+
+
 def _failed_today() -> QuerySet[Payout]:
     return Payout.objects.filter(state=Payout.State.FAILED, finished_at__gte=start_of(day_of(timezone.now())))
 
 
+dashboard.register_task(
+    _("打款已暂停"),
+    page="earnings_payout",
+    query="",
+    permission="earnings.view_payout",
+    count=_paused,
+    is_urgent=True,
+    button=dashboard.Button(_("恢复打款"), "resume", "earnings.pause_payouts"),
+)
 for title, query, count in (
-    (_("打款已暂停"), "", _paused),
     (_("打款要人工确认"), "attention=operator", dashboard.counted(Payout.objects.needing_an_operator)),
     (_("打款与微信结果不符"), "attention=contradicted", dashboard.counted(Payout.objects.contradicted)),
     (

@@ -114,6 +114,7 @@ class ProposalAdmin(ListAdmin):
         context = {
             **admin.site.each_context(request),
             "title": gettext("确认删除") if change.values is None else gettext("确认变更"),
+            "subtitle": _subject(change),
             "opts": self.opts,
             "rows": differences(change, instead_of=rule_changes.values_in_place(change, effect.day)),
             "effect": effect,
@@ -136,6 +137,12 @@ def differences(
         for column in model._meta.concrete_fields
         if column.name in {*before, *after} and before.get(column.name) != after.get(column.name)
     ]
+
+
+def _subject(change: RuleChange) -> str:
+    """Return what changes: the plan of a star, the price, or the rules."""
+    star = (change.values or change.before or {}).get("star")
+    return " ".join([change.get_target_display(), f"{star}★" if star else ""]).strip()
 
 
 def _fingerprint(change: RuleChange, effect: Effect) -> str:

@@ -21,6 +21,7 @@ from config.backoffice.filters import amounts, days, states
 from config.backoffice.labels import label
 from config.platform.dates import shanghai_time
 from earnings import withdrawals
+from earnings.admin.payouts import pause_notice
 from earnings.admin.people import display_name
 from earnings.admin.risks import has_risk, risks_of, short_hints, with_risks
 from earnings.admin.wechat_reasons import explained
@@ -104,6 +105,8 @@ def _line(row: Any, limit: Decimal | None) -> Iterator[str]:
     yield display_name(row.user)
     yield gettext("%s 元") % row.amount
     yield row.get_status_display()
+    if row.reviewed_at is not None:
+        yield gettext("由 %(by)s 于 %(at)s") % {"by": row.reviewed_by, "at": shanghai_time(row.reviewed_at)}
     yield _total_note(row)
     if limit is not None and row.status == Status.TO_REVIEW and row.total > limit:
         yield gettext("要两人审核")
@@ -190,6 +193,9 @@ class WithdrawalAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return cast(WithdrawalQuerySet, super().get_queryset(request)).with_total(at=timezone.now())
+
+    def notice(self) -> str:
+        return pause_notice()
 
     def found_detail(self, row: Withdrawal) -> str:
         return f"{display_name(row.user)} · {shanghai_time(row.asked_at)}"

@@ -18,6 +18,7 @@ from integrations.moderation import words as moderation
 from integrations.moderation.finder import FoundWord
 from integrations.moderation.imports import NotAList, WordFile
 
+SHOWN_WORDS = 100
 SHOWN_LINES = 20
 MAX_FILE_BYTES = 2**20  # the words come back with the confirmation, in a body of MAX_BODY_BYTES
 MAX_TEXT_LENGTH = 10_000
@@ -77,6 +78,7 @@ def import_file(model_admin: ListAdmin, request: HttpRequest) -> HttpResponse | 
         name, _raw, found = form.cleaned_data["file"]
         context |= {"name": name, "found": found, "more_refused": max(0, len(found.refused) - SHOWN_LINES)}
         context |= {"refused": found.refused[:SHOWN_LINES], "risky": found.risky[: SHOWN_LINES * 5]}
+        context |= {"words": found.words[:SHOWN_WORDS], "more_words": max(0, len(found.words) - SHOWN_WORDS)}
         shown = {"name": name, "words": list(found.words), "short": found.risky}
         context["form"] = ConfirmedForm(initial={"shown": signing.dumps(shown, salt=_SALT, compress=True)})
     return _page(model_admin, request, "admin/word_import.html", context)

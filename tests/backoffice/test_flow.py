@@ -234,3 +234,36 @@ def test_dates_are_short_and_local(root: Operator):
     GroupFactory(bound_at=at)
     assert f"{at:%Y-%m-%d %H:%M}" in root.page("groups/group/")
     assert Group.objects.count() == 1
+
+
+def test_a_list_finds_a_phone_in_any_spelling(root: Operator):
+    UserFactory(phone="13912345678", nickname="李雷")
+    UserFactory(phone="13812345678", nickname="韩梅")
+    for spelling in ("+86 139-1234-5678", "139 1234", "(139) 1234"):
+        page = root.page("accounts/user/", q=spelling)
+        assert ("李雷" in page, "韩梅" in page) == (True, False)
+
+
+def test_a_pause_of_payouts_is_above_both_lists_and_ends_from_the_home_page(root: Operator):
+    assert "打款已暂停：" not in root.page("earnings/payout/")
+    root.clicks("earnings/payout", "pause", confirmed="yes", reason="对账")
+    for where in ("earnings/payout/", "earnings/withdrawal/"):
+        assert "打款已暂停：对账（自" in root.page(where)
+    assert 'href="/admin/earnings/payout/do/resume/">恢复打款</a>' in root.page("")
+
+
+def test_a_block_shows_who_it_is_and_what_is_at_stake(root: Operator):
+    withdrawal = withdrawal_of_new_user("50", phone="13800000001", nickname="李雷")
+    page = root.act("accounts/user", "block", withdrawal.user, confirmed=False)
+    assert "李雷 138****0001" in page
+    assert "提现中 50.00 元" in page
+
+
+def test_a_confirmation_names_who_decided_meanwhile(root: Operator):
+    row = withdrawal_of_new_user("50")
+    form = {"action": "approve", "_selected_action": str(row.pk)}
+    page = root.http.get(root.http.post(WITHDRAWALS, form).url).text
+    Operator(username="other").act("earnings/withdrawal", "reject", row, reason="资料不符")
+    shown = root.http.post(WITHDRAWALS, filled_in(page, "")).text
+    assert "有了变化" in shown
+    assert "已拒绝 由 other 于" in shown
