@@ -48,11 +48,17 @@ def hash_of_number(id_number: str) -> str:
 
 
 def _hash_key() -> bytes:
-    stored = IdentityHashKey.objects.filter(pk=1).first()
-    if stored is None:
-        if User.objects.filter(identity_hash__isnull=False).exists():
+    stored = _stored_key()
+    if stored is None and User.objects.filter(identity_hash__isnull=False).exists():
+        stored = _stored_key()  # another process has generated it meanwhile, and hashed the first card
+        if stored is None:
             raise HashKeyLost
+    if stored is None:
         sealed = card_cipher().encrypt(secrets.token_bytes(32))
         IdentityHashKey.objects.bulk_create([IdentityHashKey(pk=1, sealed_key=sealed)], ignore_conflicts=True)
         stored = IdentityHashKey.objects.get(pk=1)  # two processes that generate a key at once both use the first
     return card_cipher().decrypt(bytes(stored.sealed_key))
+
+
+def _stored_key() -> IdentityHashKey | None:
+    return IdentityHashKey.objects.filter(pk=1).first()

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -164,3 +165,27 @@ def test_only_one_of_several_concurrent_users_gets_a_card():
         codes = sorted(threads.map(give_at_once, users))
     assert codes == [1200, 1403, 1403, 1403, 1403, 1403]
     assert User.objects.filter(identity_hash__isnull=False).count() == 1
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_key_that_another_process_generates_meanwhile_is_used():
+    """Another process hashes the first card between this one's look for a key and its look for hashed cards."""
+    first, second = UserFactory(), UserFactory()
+    answers: list[int] = []
+
+    def enter_first_card() -> None:
+        answers.append(int(enter_card(first)["code"]))
+        connection.close()
+
+    def after_the_look_for_a_key(execute: Any, sql: str, *others: Any) -> Any:
+        found = execute(sql, *others)
+        if "accounts_identityhashkey" in sql and not answers:
+            thread = threading.Thread(target=enter_first_card)
+            thread.start()
+            thread.join(30)
+        return found
+
+    with connection.execute_wrapper(after_the_look_for_a_key):
+        assert enter_card(second, OTHER)["code"] == 1200
+    assert answers == [1200]
+    assert IdentityHashKey.objects.count() == 1

@@ -170,9 +170,9 @@ def test_a_child_that_dies_is_started_again(running: Product, command: str):
     before = pids_of(running, command)
     running.forget_output()
     os.kill(min(before), signal.SIGKILL)
-    wait_for(lambda: "starting it again" in running.output, 10)
-    wait_for(lambda: set(pids_of(running, command)) - set(before), 10)
-    wait_for(lambda: _answers(f"{running.url}/s/x") and _answers(f"{running.sandbox_url}/_/"), 20)
+    wait_for(lambda: "starting it again" in running.output, 60)
+    wait_for(lambda: set(pids_of(running, command)) - set(before), 60)
+    wait_for(lambda: _answers(f"{running.url}/s/x") and _answers(f"{running.sandbox_url}/_/"), 60)
 
 
 def _answers(url: str) -> bool:

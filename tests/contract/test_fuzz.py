@@ -91,7 +91,11 @@ def _valid(schema: Any, value: Any) -> bool:
 def _body_fits(schema: Any, body: Any) -> bool:
     if "requestBody" not in schema:
         return True
-    return _valid(schema["requestBody"]["content"]["application/json"]["schema"], {} if body is NOT_SET else body)
+    shape = schema["requestBody"]["content"]["application/json"]["schema"]
+    given = {} if body is NOT_SET else body
+    if "Filter" in shape.get("$ref", "") and isinstance(given, dict):
+        given = {name: value for name, value in given.items() if value not in ("", None)}  # as config.api.reading
+    return _valid(shape, given)
 
 
 def _query_fits(schema: Any, query: Any) -> bool:
