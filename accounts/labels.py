@@ -5,12 +5,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from config.platform.characters import isolated
 from config.platform.logging import masked
 
 
 def person_label(user: User) -> str:
     """Return the user's nickname and masked phone: nicknames are not unique."""
-    return " ".join(part for part in (str(user), masked(user.phone or "")) if part)
+    return " ".join(part for part in (isolated(str(user)), masked(user.phone or "")) if part)
 
 
 def person_link(user: User) -> SafeString:

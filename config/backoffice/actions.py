@@ -176,7 +176,9 @@ def confirmed_button(
             rows = model_admin.get_queryset(request).none()
             chosen = Confirmed(request, rows, (), filled.cleaned_data, request.user.get_username())
             done = method(model_admin, chosen)
-            model_admin.report(request, done=int(done), chosen=1, did=did, why_not=why_not)
+            model_admin.message_user(
+                request, f"{did if done else why_not}。", messages.SUCCESS if done else messages.WARNING
+            )
             return None
 
         return button(description, permission=permission, opens_page=True)(ask_and_do)

@@ -87,7 +87,8 @@ def _cell(value: Any) -> Any:
         return value
     if hasattr(value, "strftime") and hasattr(value, "hour"):
         return shanghai_time(value)
-    return unescape(strip_tags(value)) if isinstance(value, SafeString) else str(value)
+    text = unescape(strip_tags(value)) if isinstance(value, SafeString) else str(value)
+    return "" if text == "-" else text  # pages show "-" for nothing
 
 
 def _harmless(cell: Any) -> Any:

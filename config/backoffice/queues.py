@@ -216,7 +216,7 @@ def _missing_processes() -> tuple[int, str]:
 
 
 dashboard.register_task(
-    _("没有在运行的进程"),
+    _("停止的进程"),
     page="queues",
     query="",
     permission="robots.view_outboxmessage",

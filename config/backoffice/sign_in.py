@@ -29,6 +29,10 @@ _password_check = threading.Lock()
 class SignInForm(AdminAuthenticationForm):
     """The form for the name, the password and, for operators with a second factor, the code."""
 
+    error_messages = {
+        **AdminAuthenticationForm.error_messages,
+        "invalid_login": gettext_lazy("登录名或密码不对，请检查大小写后再试。"),
+    }
     username = UsernameField(
         label=gettext_lazy("登录名"),
         max_length=LONGEST_USERNAME,

@@ -60,3 +60,9 @@ def in_one_line(text: str) -> str:
 def comparable(text: str) -> str:
     """Return the text in the form for comparisons: NFKC, case-folded, without invisible characters."""
     return _UNSEEN.sub("", unicodedata.normalize("NFKC", text).casefold())
+
+
+def isolated(text: str) -> str:
+    """Return a text of a user for the middle of a sentence: characters from right to left move nothing else."""
+    has_other_direction = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
+    return f"\u2068{text}\u2069" if has_other_direction else text

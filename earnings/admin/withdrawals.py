@@ -223,7 +223,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     @admin.display(description=_("风险提示"))
     def hints(self, withdrawal: Any) -> str:
         found = withdrawal.short_hints
-        return label("、".join(map(str, found)), "bad") if found else "-"
+        return label("、".join(map(str, found)), "bad") if found else ""
 
     @admin.display(description=_("账户"))
     def person(self, withdrawal: Withdrawal) -> str:
@@ -309,11 +309,13 @@ def _waiting() -> tuple[int, str]:
     waiting = Withdrawal.objects.filter(status=Status.TO_REVIEW)
     number = dashboard.counted(lambda: waiting)()[0]
     values = {"count": dashboard.COUNT_LIMIT, "total": _sum(waiting[: dashboard.COUNT_LIMIT])}
-    return number, (
+    remark = (
         gettext("共 %(total)s 元")
         if number <= dashboard.COUNT_LIMIT
         else gettext("最新 %(count)s 条共 %(total)s 元")
     ) % values
+    second = waiting.exclude(first_approved_at=None)[: dashboard.COUNT_LIMIT].count()
+    return number, remark + (gettext("，其中待第二人审核 %s 条") % second if second else "")
 
 
 dashboard.register_task(

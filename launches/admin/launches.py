@@ -1,6 +1,5 @@
 """Pages of launches, deliveries and reports of results for operators."""
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -15,6 +14,7 @@ from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import days, states
 from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
 from config.backoffice.readable import shown_messages
+from config.platform.dates import shanghai_time
 from integrations.gateway.calls import SYSTEM
 from launches import launch_control
 from launches.admin.links import message_links_of
@@ -205,10 +205,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
         return message_links_of(delivery.messages())
 
     @admin.display(description=_("回报时间"))
-    def reported_at(self, delivery: Delivery) -> datetime | None:
+    def reported_at(self, delivery: Delivery) -> str:
         """Return when the launch system last accepted a result."""
         report: ResultReport | None = getattr(delivery, "report", None)
-        return report.reported_at if report else None
+        return shanghai_time(report.reported_at) if report and report.reported_at else "-"
 
 
 @admin.register(ResultReport)

@@ -79,3 +79,11 @@ def test_a_nickname_is_no_formula_in_a_csv(root, sign):
     body = {"action": "export", "_selected_action": [str(user.pk)]}
     answer = b"".join(root.http.post("/admin/accounts/user/", body).streaming_content).decode()
     assert f"'{sign}HYPERLINK(1)" in answer
+
+
+def test_nothing_is_an_empty_cell(root):
+    row = withdrawal_of_new_user(phone="13800000001")
+    root.act("earnings/withdrawal", "approve", row)
+    lines = list(csv.reader(io.StringIO(exported(root, "export", [row]).decode("utf-8-sig"))))
+    assert (lines[0][5], lines[1][5]) == ("风险提示", "")
+    assert "-" not in lines[1]

@@ -151,3 +151,14 @@ def test_the_list_looks_up_the_risks_of_a_page_at_once(root: Operator, django_as
     root.page(WHERE)
     with django_assert_max_num_queries(9):
         root.page(WHERE)
+
+
+def test_a_name_from_right_to_left_moves_no_amount(root: Operator):
+    row = withdrawal_of_new_user("20", phone="13800000001", nickname="رسالة")
+    assert "\u2068رسالة\u2069 138****0001 20.00 元" in root.act(WHERE, "approve", row, confirmed=False)
+
+
+def test_the_card_counts_those_for_a_second_operator():
+    EarningsRules.objects.update(second_approval_above=Decimal("30"))
+    Operator(username="first").act(WHERE, "approve", withdrawal_of_new_user("50"))
+    assert "共 50.00 元，其中待第二人审核 1 条" in Operator(username="second").page("")

@@ -12,7 +12,7 @@ from config.platform.heartbeats import Heartbeat, Process
 from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
-CARD = "没有在运行的进程"
+CARD = "停止的进程"
 
 
 def all_work(**seconds_ago: int) -> None:
