@@ -113,6 +113,12 @@ class Problem(models.Model):
             models.Index(
                 fields=["-reported_at", "id"], condition=Q(closed_at__isnull=False), name="problems_closed"
             ),
+            # the closed problems in the timeline of a user
+            models.Index(
+                fields=["user", "-closed_at"],
+                condition=Q(closed_at__isnull=False),
+                name="problems_of_user_by_closing",
+            ),
             models.Index(fields=["category", "-reported_at", "id"], name="problems_of_category"),
             models.Index(fields=["group_name"], opclasses=["varchar_pattern_ops"], name="problems_by_group_name"),
             models.Index(fields=["assigned_to", "-reported_at", "id"], name="problems_of_an_operator"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +15,7 @@ from accounts.models import User
 from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
+from config.backoffice.changelist import count_text
 from config.backoffice.figures import Figures, figures_of, register_figures
 from config.backoffice.filters import among, days, exactly, states
 from config.backoffice.overview import NoteForm, NoteInline, OverviewAdmin
@@ -273,18 +274,13 @@ class MemberAdmin(ReadOnlyAdmin):
 
 
 def groups_of_people(users: Sequence[User]) -> dict[Any, Figures]:
-    """Return how many groups are served for each of these users, and how many were cancelled, in one query."""
-    counted = (
-        Group.objects.filter(user__in=users)
-        .order_by()
-        .values_list("user")
-        .annotate(Count("pk"), Count("cancelled_at"))
-    )
-    counts = {user: (total - cancelled, cancelled) for user, total, cancelled in counted}
+    """Return how many groups are served for each of these users, and how many were cancelled."""
     return {
-        user.pk: [(_("服务中的群"), str(served)), (_("已注销的群"), str(cancelled))]
+        user.pk: [
+            (_("服务中的群"), count_text(Group.objects.filter(user=user, cancelled_at=None))),
+            (_("已注销的群"), count_text(Group.objects.filter(user=user, cancelled_at__isnull=False))),
+        ]
         for user in users
-        for served, cancelled in [counts.get(user.pk, (0, 0))]
     }
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.platform.constraints import filled_exactly_when, filled_together
 from config.platform.dates import shanghai_time
-from config.platform.queues import Job
+from config.platform.queues import Job, JobStatus
 
 
 class EventStatus(models.IntegerChoices):
@@ -91,6 +91,13 @@ class SensitiveWordImport(models.Model):
                 name="undone_import_has_undone_by",
             )
         ]
+        # the back office: the imports of a file, and those of a few days
+        indexes = [
+            models.Index(fields=["file_name"], opclasses=["varchar_pattern_ops"], name="word_imports_by_file_name"),
+            BrinIndex(
+                fields=["imported_at"], name="word_imports_by_moment", pages_per_range=32, autosummarize=True
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.file_name or gettext("%s 的导入") % shanghai_time(self.imported_at)
@@ -156,7 +163,7 @@ class TextMessage(Job):
             models.Index(fields=["phone", "-id"], name="texts_of_phone"),
             models.Index(
                 fields=["status", "-id"],
-                condition=Q(status__in=[TextMessageStatus.FAILED, TextMessageStatus.UNKNOWN]),
+                condition=~Q(status=TextMessageStatus.SENT),
                 name="texts_not_sent",
             ),
             BrinIndex(fields=["created_at"], name="texts_by_moment", pages_per_range=32, autosummarize=True),
@@ -227,6 +234,11 @@ class AlarmNotice(Job):
         indexes = [
             models.Index(
                 fields=["channel", "id"], condition=Q(finished_at__isnull=True), name="alarm_notices_open"
+            ),
+            # the back office: notices of a channel, and those of a status; most are sent
+            models.Index(fields=["channel", "-id"], name="alarm_notices_of_channel"),
+            models.Index(
+                fields=["status", "-id"], condition=~Q(status=JobStatus.DONE), name="alarm_notices_not_sent"
             ),
             BrinIndex(
                 fields=["finished_at"], name="alarm_notices_by_finish", pages_per_range=32, autosummarize=True

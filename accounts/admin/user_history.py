@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.labels import person_label
 from accounts.models import EndedBlock, User, UserNote
-from config.backoffice.changelist import MATCH_LIMIT
+from config.backoffice.changelist import count_text
 from config.backoffice.figures import Figures, register_figures
 from config.backoffice.timeline import Span, TimelineEvent, register_timeline
 from config.models import AuditEntry
@@ -20,11 +20,10 @@ def figures_of_people(users: Sequence[User]) -> Mapping[Any, Figures]:
 
 
 def _figures_of(user: User) -> Figures:
-    apprentices = User.objects.filter(inviter=user)[: MATCH_LIMIT + 1].count()
     blocks = EndedBlock.objects.filter(user=user).count() + user.is_blocked
     return [
         (_("师傅"), person_label(user.inviter) if user.inviter else "-"),
-        (_("徒弟"), gettext("%s 人") % (f"{MATCH_LIMIT:,}+" if apprentices > MATCH_LIMIT else apprentices)),
+        (_("徒弟"), gettext("%s 人") % count_text(User.objects.filter(inviter=user))),
         (_("封号"), gettext("%s 次") % blocks),
     ]
 

@@ -18,6 +18,7 @@ from accounts.models import EndedBlock, User, UserNote
 from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyInline
+from config.backoffice.changelist import count_text
 from config.backoffice.figures import figures_of
 from config.backoffice.filters import days, exactly, states
 from config.backoffice.overview import NoteForm, NoteInline, OverviewAdmin
@@ -39,8 +40,8 @@ class UserNoteInline(NoteInline):
     model = UserNote
 
 
-def _apprentices(count: int) -> str:
-    return gettext("，徒弟 %s 人") % count if count else ""
+def _apprentices(count: str) -> str:
+    return gettext("，徒弟 %s 人") % count if count != "0" else ""
 
 
 def _lines(chosen: QuerySet[User]) -> list[str]:
@@ -125,7 +126,7 @@ class UserAdmin(OverviewAdmin):
             inviters.append(inviter)
             inviter = inviter.inviter
         apprentices = list(User.objects.filter(inviter=user).order_by("created_at", "pk")[: SHOWN_APPRENTICES + 1])
-        counts = {row.pk: User.objects.filter(inviter=row).count() for row in apprentices}
+        counts = {row.pk: count_text(User.objects.filter(inviter=row)) for row in apprentices}
         chain = format_html_join(" → ", "{}", ((_link(row),) for row in [*reversed(inviters), user]))
         items = format_html_join(
             "",

@@ -360,4 +360,12 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('text', ''), _negated=True), models.Q(('written_by', ''), _negated=True)), name='usernote_has_text_and_author')],
             },
         ),
+        migrations.AddIndex(
+            model_name='erasurerequest',
+            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['asked_at'], name='erasure_requests_by_moment', pages_per_range=32),
+        ),
+        migrations.AddIndex(
+            model_name='user',
+            index=models.Index(condition=models.Q(('is_staff', True)), fields=['username'], name='operators_by_name'),
+        ),
     ]

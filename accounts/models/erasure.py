@@ -2,6 +2,7 @@
 
 from typing import TypeAlias
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -59,7 +60,13 @@ class ErasureRequest(models.Model):
                 fields=["user"], condition=Q(status=ErasureStatus.WAITING), name="one_waiting_erasure_per_user"
             ),
         ]
-        indexes = [models.Index(fields=["status", "-id"], name="erasure_requests_by_status")]
+        indexes = [
+            models.Index(fields=["status", "-id"], name="erasure_requests_by_status"),
+            # the back office: the requests of a few days
+            BrinIndex(
+                fields=["asked_at"], name="erasure_requests_by_moment", pages_per_range=32, autosummarize=True
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_status_display()} {shanghai_time(self.asked_at)}"

@@ -167,6 +167,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             GinIndex(fields=["phone"], opclasses=["gin_trgm_ops"], name="users_by_part_of_phone"),
             models.Index(fields=["nickname"], opclasses=["varchar_pattern_ops"], name="users_by_nickname"),
             models.Index(fields=["-created_at", "id"], condition=Q(blocked_at__isnull=False), name="users_blocked"),
+            models.Index(fields=["username"], condition=Q(is_staff=True), name="operators_by_name"),
             models.Index(fields=["channel", "-created_at"], condition=~Q(channel=""), name="users_of_channel"),
             # risk hints: other users with the same WeChat account
             models.Index(fields=["open_id", "app_id"], condition=~Q(open_id=""), name="users_by_wechat_account"),

@@ -19,7 +19,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice.actions import CONFIRM, action, asked_confirmation, list_address, safe_next
-from config.backoffice.changelist import MATCH_LIMIT, CappedPaginator, FastChangeList, FastSearch
+from config.backoffice.changelist import CappedPaginator, FastChangeList, FastSearch, count_text
 from config.backoffice.export import as_csv, as_xlsx
 from config.backoffice.filter_form import without_empty
 from config.backoffice.filters import parameters_of
@@ -278,7 +278,7 @@ def _chosen_row(given: QueryDict) -> QueryDict:
 
 
 def related_lists(model_admin: admin.ModelAdmin, request: HttpRequest, object_id: str) -> list[tuple[Label, str]]:
-    """Return (title with a number up to `MATCH_LIMIT`, address) of the lists of this object that the operator may see."""
+    """Return (title with the number of rows, address) of the lists of this object that the operator may see."""
     label, found = model_admin.opts.label_lower, list[tuple[Label, str]]()
     if (row := model_admin.get_object(request, object_id)) is None:
         return []
@@ -286,14 +286,7 @@ def related_lists(model_admin: admin.ModelAdmin, request: HttpRequest, object_id
         lookup, title = getattr(other, "reached_from", {}).get(label, ("", ""))
         if lookup and other.has_view_permission(request):
             address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-            count = (
-                other.get_queryset(request)
-                .filter(**{lookup: row.pk})
-                .order_by()
-                .values("pk")[: MATCH_LIMIT + 1]
-                .count()
-            )
-            number = f"{MATCH_LIMIT:,}+" if count > MATCH_LIMIT else count
+            number = count_text(other.get_queryset(request).filter(**{lookup: row.pk}))
             found.append((f"{title} {number}", f"{address}?{urlencode({lookup: object_id})}"))
     return found
 

@@ -94,7 +94,7 @@ def register_chart(
 
 def counted(queryset: Callable[[], QuerySet[Any]]) -> Callable[[], tuple[int, str]]:
     """Return a `count` for a Task: the number of rows up to `COUNT_LIMIT`, without a remark."""
-    return lambda: (queryset()[: COUNT_LIMIT + 1].count(), "")
+    return lambda: (queryset().order_by().values("pk")[: COUNT_LIMIT + 1].count(), "")
 
 
 def per_day(rows: Callable[[], QuerySet[Any]], moment: str, value: Any = Count("pk")) -> Metric:  # noqa: B008

@@ -22,7 +22,7 @@ from config.backoffice.phones import plain_phone
 from config.backoffice.texts import Label
 
 SHOWN = 10  # rows of one kind
-PART_LIMIT = 200_000
+PART_LIMIT = 20_000
 _MAX_TEXT = 128
 _SHORT_LINK = re.compile(r"https?://[^/\s]+/s/([0-9A-Za-z]+)")
 
@@ -93,11 +93,18 @@ def _keys(model_admin: Any, request: HttpRequest, text: str) -> list[Any]:
     found, _too_many = search_filter(model_admin.model, model_admin.found_by, text)
     keys = list(rows.filter(found).values_list("pk", flat=True)[: SHOWN + 1])
     if len(keys) <= SHOWN and model_admin.found_by_part:
-        newest = model_admin.model._base_manager.order_by(*model_admin.ordering)[:PART_LIMIT]
-        part = Q(pk__in=newest.values("pk")) & Q(**{f"{model_admin.found_by_part}__contains": text})
-        others = rows.filter(part).exclude(pk__in=keys).values_list("pk", flat=True)
+        part = Q(**{f"{model_admin.found_by_part}__contains": text})
+        others = rows.filter(part & _newest(model_admin)).exclude(pk__in=keys).values_list("pk", flat=True)
         keys += others[: SHOWN + 1 - len(keys)]
     return keys
+
+
+def _newest(model_admin: Any) -> Q:
+    """Return the condition of the newest `PART_LIMIT` rows, by the moment that orders them, so that its index is used."""
+    moment = str(model_admin.ordering[0]).removeprefix("-")
+    moments = model_admin.model._base_manager.order_by(*model_admin.ordering).values_list(moment, flat=True)
+    oldest = next(iter(moments[PART_LIMIT - 1 : PART_LIMIT]), None)
+    return Q() if oldest is None else Q(**{f"{moment}__gte": oldest})
 
 
 def _key(model: type[Model], text: str) -> UUID | None:

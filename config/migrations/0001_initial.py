@@ -151,7 +151,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': '操作日志',
                 'ordering': ['-id'],
                 'permissions': [('export_lists', '导出列表')],
-                'indexes': [models.Index(fields=['table_name', 'row_id', '-id'], name='audit_of_a_row'), models.Index(fields=['actor', '-id'], name='audit_of_an_actor'), models.Index(fields=['row_id', '-id'], name='audit_of_an_id'), models.Index(fields=['action', '-id'], name='audit_by_action'), django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['noted_at'], name='audit_by_moment', pages_per_range=32)],
+                'indexes': [models.Index(fields=['table_name', 'row_id', '-id'], name='audit_of_a_row'), models.Index(fields=['actor', '-id'], name='audit_of_an_actor'), models.Index(fields=['row_id', '-id'], name='audit_of_an_id'), models.Index(fields=['action', '-id'], name='audit_by_action'), models.Index(condition=models.Q(('changes__has_key', 'signed_out_at')), fields=['table_name', 'row_id', '-noted_at'], name='audit_of_sign_outs'), django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['noted_at'], name='audit_by_moment', pages_per_range=32)],
                 'constraints': [models.CheckConstraint(condition=models.Q(('actor', ''), _negated=True), name='audit_entry_names_somebody')],
             },
         ),
@@ -228,5 +228,9 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='apikey',
             trigger=pgtrigger.compiler.Trigger(name='confirmed_as_it_was', sql=config.platform.triggers.RuleSql(condition='WHEN (NEW.confirmed_at IS NOT DISTINCT FROM OLD.confirmed_at AND ((NEW.name, NEW.key_hash, NEW.scopes, NEW.networks, NEW.expires_at) IS DISTINCT FROM (OLD.name, OLD.key_hash, OLD.scopes, OLD.networks, OLD.expires_at) OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL)))', func="NEW.confirmed_at := NULL; NEW.confirmed_by := ''; RETURN NEW;", hash='e8f77db5a7de67998fbdebad6df7ebba8ad4f944', operation='UPDATE', pgid='pgtrigger_confirmed_as_it_was_76084', table='config_apikey', when='BEFORE')),
+        ),
+        migrations.AddIndex(
+            model_name='shortlink',
+            index=django.contrib.postgres.indexes.HashIndex(fields=['url'], name='short_links_by_url'),
         ),
     ]

@@ -61,6 +61,12 @@ class AuditEntry(models.Model):
             models.Index(fields=["actor", "-id"], name="audit_of_an_actor"),
             models.Index(fields=["row_id", "-id"], name="audit_of_an_id"),
             models.Index(fields=["action", "-id"], name="audit_by_action"),
+            # the sign-outs in the timeline of a user
+            models.Index(
+                fields=["table_name", "row_id", "-noted_at"],
+                condition=Q(changes__has_key="signed_out_at"),
+                name="audit_of_sign_outs",
+            ),
             BrinIndex(fields=["noted_at"], name="audit_by_moment", pages_per_range=32, autosummarize=True),
         ]
         triggers = [

@@ -2,6 +2,7 @@
 
 from typing import TypeAlias
 
+from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext, pgettext_lazy
@@ -22,6 +23,7 @@ class ShortLink(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("短链"), pgettext_lazy("plural", "短链")
         ordering = ["-id"]
+        indexes = [HashIndex(fields=["url"], name="short_links_by_url")]  # the back office's search
         constraints = [
             models.CheckConstraint(condition=Q(click_count__gte=0), name="short_link_clicks_not_negative"),
             models.CheckConstraint(

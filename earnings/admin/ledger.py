@@ -220,7 +220,8 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
                 text = gettext("“%(word)s”匹配的人太多，只查了其中 %(count)s 个，请输入更完整的内容。")
                 messages.warning(request, text % {"word": term, "count": _MOST_PEOPLE})
             # The keys first: one condition with both an OR and a subquery would read the whole table.
-            entries = LedgerEntry.objects.filter(account__user__in=people[:_MOST_PEOPLE]).order_by("-pk")
+            accounts = list(Account.objects.filter(user__in=people[:_MOST_PEOPLE]).values_list("pk", flat=True))
+            entries = LedgerEntry.objects.filter(account__in=accounts).order_by("-pk")
             keys = set(entries.values_list("transaction", flat=True)[:_MOST_ENTRIES])
             keys |= set(LedgerTransaction.objects.filter(idempotency_key=term).values_list("pk", flat=True))
             queryset = queryset.filter(pk__in=keys)

@@ -12,17 +12,27 @@ from django.db.models.functions import Abs
 from config.backoffice.filters import amounts
 from config.backoffice.texts import Label
 from config.platform import db
-from earnings.models import Account, LedgerEntry, LedgerTransaction
+from earnings.models import Account, Bucket, LedgerEntry, LedgerTransaction
 
 MOST_ACCOUNTS = 100  # of the rows for which balances are computed; a page has 50 rows
+MOST_LATER = 10_000  # entries of an account: ten years
 COUNTED_PEOPLE = 100  # of a transaction; a settlement has an entry of every user
 
-# The accounts' other entries too, because a filtered list leaves some out.
+# The present balance less the later entries, which are few for most of the lists: those of the newest entries.
 _BALANCES = """
-SELECT id, balance FROM (
-    SELECT id, sum(amount) OVER (PARTITION BY account_id, bucket ORDER BY id) AS balance
-    FROM earnings_ledgerentry WHERE account_id = ANY(%(accounts)s)
-) counted WHERE id = ANY(%(entries)s)
+SELECT counted.id, counted.balance
+FROM unnest(%(accounts)s::uuid[], %(oldest)s::bigint[]) AS shown(account_id, oldest)
+JOIN earnings_account a ON a.id = shown.account_id
+CROSS JOIN LATERAL (
+    SELECT id, CASE bucket WHEN %(available)s THEN a.available ELSE a.withdrawing END - coalesce(sum(amount) OVER (
+        PARTITION BY bucket ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ), 0) AS balance
+    FROM (
+        SELECT id, bucket, amount FROM earnings_ledgerentry
+        WHERE account_id = a.id AND id >= shown.oldest ORDER BY id DESC LIMIT %(limit)s
+    ) newest
+) counted
+WHERE counted.id = ANY(%(entries)s)
 """
 # Entries without an income type are those of platform accounts and withdrawals: few, also of a settlement.
 _TRANSACTIONS = """
@@ -55,13 +65,23 @@ class TransactionFigures(NamedTuple):
 def balances_after(entries: Iterable[LedgerEntry]) -> dict[int, Decimal]:
     """Return {entry: balance of its account and bucket after it}, of users' accounts.
 
-    Platform accounts have no balance. Returns nothing for entries of more than MOST_ACCOUNTS accounts (a large export).
+    Platform accounts have no balance. Returns nothing for entries of more than MOST_ACCOUNTS accounts (a large export),
+    and none for an entry with more than MOST_LATER later ones.
     """
     of_users = [entry for entry in entries if entry.account.kind == Account.Kind.USER]
-    accounts = {entry.account_id for entry in of_users}
-    if not accounts or len(accounts) > MOST_ACCOUNTS:
+    oldest = dict[UUID, int]()
+    for entry in of_users:
+        oldest[entry.account_id] = min(entry.pk, oldest.get(entry.account_id, entry.pk))
+    if not oldest or len(oldest) > MOST_ACCOUNTS:
         return {}
-    return dict(db.rows(_BALANCES, {"accounts": list(accounts), "entries": [entry.pk for entry in of_users]}))
+    given = {
+        "accounts": list(oldest),
+        "oldest": list(oldest.values()),
+        "entries": [entry.pk for entry in of_users],
+        "available": Bucket.AVAILABLE,
+        "limit": MOST_LATER,
+    }
+    return dict(db.rows(_BALANCES, given))
 
 
 def transaction_figures(transactions: Sequence[LedgerTransaction]) -> dict[Any, TransactionFigures]:

@@ -5,14 +5,19 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice.actions import button
 from config.backoffice.base import ReadOnlyAdmin
 from config.backoffice.filters import days
 from config.backoffice.readable import count_column, money_column, percent_column
+from earnings import settlement
 from earnings.admin.proposals import ProposalAdmin
 from earnings.models import ArticleReadDay, EarningsRules, RuleChange, SettlementDay
+
+SHOWN_DAYS = 5
 
 
 @admin.register(SettlementDay)
@@ -69,8 +74,23 @@ class EarningsRulesAdmin(ProposalAdmin):
             () if request.user.is_superuser else ("settle_from", "second_approval_above", "second_operator_above")
         )
 
+    def notice(self) -> str:
+        return unsettled_notice()
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        return super().render_change_form(request, {**context, "notice": unsettled_notice()}, *args, **kwargs)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def unsettled_notice() -> str:
+    """Return which days keep the rules from changing, or ""."""
+    missing = settlement.missed_days(at=timezone.now())
+    if not missing:
+        return ""
+    text = gettext("还有未结算的日期（%(days)s），结算之前不能修改影响收益的规则。")
+    return text % {"days": "、".join(f"{day:%Y-%m-%d}" for day in missing[:SHOWN_DAYS])}

@@ -223,7 +223,7 @@ class Migration(migrations.Migration):
                 ('amount', models.DecimalField(decimal_places=2, max_digits=14, verbose_name='金额（元）')),
                 ('income_type', models.SmallIntegerField(blank=True, choices=[(0, '拉群'), (1, '资讯点击'), (2, '徒弟徒孙'), (3, '领养费用'), (4, '其他')], null=True, verbose_name='收益类型')),
                 ('day', models.DateField(verbose_name='记账日')),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='earnings.account', verbose_name='账户')),
+                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='earnings.account', verbose_name='账户')),
                 ('transaction', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='earnings.ledgertransaction', verbose_name='流水')),
             ],
             options={
@@ -415,6 +415,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ledgerentry',
+            index=models.Index(fields=['account', '-id'], name='entries_of_account'),
+        ),
+        migrations.AddIndex(
+            model_name='ledgerentry',
             index=models.Index(condition=models.Q(('income_type__in', [3, 4])), fields=['income_type', '-id'], name='entries_of_rare_type'),
         ),
         migrations.AddIndex(
@@ -531,7 +535,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='withdrawal',
-            index=models.Index(fields=['status', '-asked_at', 'id'], name='withdrawals_by_status'),
+            index=models.Index(fields=['status', '-asked_at', 'id'], include=('amount',), name='withdrawals_by_status'),
         ),
         migrations.AddIndex(
             model_name='withdrawal',
@@ -616,5 +620,9 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='withdrawalstep',
             trigger=pgtrigger.compiler.Trigger(name='append_only', sql=config.platform.triggers.RuleSql(func="RAISE EXCEPTION '% is append-only: post a reversal instead', TG_TABLE_NAME USING ERRCODE = 'restrict_violation', CONSTRAINT = 'history_is_append_only';", hash='b0ca2c213f36148a8a46619501e54e894fa5d44e', level='STATEMENT', operation='UPDATE OR DELETE OR TRUNCATE', pgid='pgtrigger_append_only_e49d0', table='earnings_withdrawalstep', when='BEFORE')),
+        ),
+        migrations.AddIndex(
+            model_name='withdrawal',
+            index=models.Index(fields=['asked_day', 'user'], name='withdrawals_of_a_day'),
         ),
     ]

@@ -218,7 +218,9 @@ class LedgerEntry(models.Model):
     transaction = models.ForeignKey(
         LedgerTransaction, models.PROTECT, related_name="entries", verbose_name=_("流水")
     )
-    account = models.ForeignKey(Account, models.PROTECT, related_name="entries", verbose_name=_("账户"))
+    account = models.ForeignKey(
+        Account, models.PROTECT, related_name="entries", db_index=False, verbose_name=_("账户")
+    )
     bucket = models.CharField(_("余额"), max_length=12, choices=Bucket.choices, default=Bucket.AVAILABLE)
     amount = models.DecimalField(_("金额（元）"), max_digits=14, decimal_places=2)
     # Set for the user's income or fee, null for transfers between balances.
@@ -246,6 +248,8 @@ class LedgerEntry(models.Model):
                 condition=Q(income_type__isnull=False),
                 name="income_of_account_by_day",
             ),
+            # the admin's entries of a person and the balance after each
+            models.Index(fields=["account", "-id"], name="entries_of_account"),
             # the admin's filter by the rare income types
             models.Index(
                 fields=["income_type", "-id"],

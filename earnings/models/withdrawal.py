@@ -7,7 +7,7 @@ from typing import TypeAlias
 import pgtrigger
 from django.conf import settings
 from django.db import models
-from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Sum
+from django.db.models import Case, DecimalField, F, OuterRef, Q, Subquery, Sum, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -26,7 +26,8 @@ class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
         """Annotate `total`: the amount in yuan that is compared with the limit for two operators.
 
         The total is all that the user may be paid within 24 hours: every withdrawal that waits for review, and those
-        approved in the last 24 hours or requested within 24 hours of this one. A trigger has the same rule.
+        approved in the last 24 hours or requested within 24 hours of this one. A trigger has the same rule. Only a
+        withdrawal that waits for review has a total; that of another one is its own amount.
         """
         near = Q(asked_at__gt=OuterRef("asked_at") - COUNTED_TOGETHER) & Q(
             asked_at__lt=OuterRef("asked_at") + COUNTED_TOGETHER
@@ -37,7 +38,8 @@ class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
         sums = others.filter(user=OuterRef("user")).exclude(pk=OuterRef("pk")).order_by().values("user")
         others_sum = Subquery(sums.annotate(sum=Sum("amount")).values("sum"))
         money = DecimalField(max_digits=12, decimal_places=2)
-        return self.annotate(total=F("amount") + Coalesce(others_sum, 0, output_field=money))
+        waits = When(status=Withdrawal.Status.TO_REVIEW, then=Coalesce(others_sum, 0, output_field=money))
+        return self.annotate(total=F("amount") + Case(waits, default=0, output_field=money))
 
     def sorted_by(self, key: str, *, descending: bool) -> "WithdrawalQuerySet":
         """Sort by `amount`, `create_date` or `paid_date` (unpaid last), then by primary key."""
@@ -146,7 +148,11 @@ class Withdrawal(models.Model):
         indexes = [
             models.Index(fields=["-asked_at", "id"], name="withdrawals_newest_first"),
             models.Index(fields=["user", "-asked_at", "id"], name="withdrawals_of_user"),
-            models.Index(fields=["status", "-asked_at", "id"], name="withdrawals_by_status"),
+            models.Index(  # with the amounts, which the home page adds up
+                fields=["status", "-asked_at", "id"], include=["amount"], name="withdrawals_by_status"
+            ),
+            # the risk hint about fellows who ask on the same day: an inviter may have very many apprentices
+            models.Index(fields=["asked_day", "user"], name="withdrawals_of_a_day"),
             models.Index(fields=["-amount", "id"], name="withdrawals_by_amount"),
             models.Index(F("paid_at").desc(nulls_last=True), "id", name="withdrawals_by_paid_at"),
             models.Index(F("paid_at").asc(nulls_last=True), F("id").desc(), name="withdrawals_first_paid_first"),

@@ -8,6 +8,8 @@ from accounts.models import User
 from config.backoffice.timeline import Span, TimelineEvent, register_timeline
 from feedback.models import Problem, ProblemAnswer
 
+_ANSWERED = 1_000  # the newest problems of a user, whose answers a page of the timeline looks at
+
 
 def _reports(user: User, span: Span) -> Iterable[TimelineEvent]:
     for row in span.rows(Problem.objects.filter(user=user).select_related("category"), "reported_at"):
@@ -16,7 +18,9 @@ def _reports(user: User, span: Span) -> Iterable[TimelineEvent]:
 
 
 def _answers(user: User, span: Span) -> Iterable[TimelineEvent]:
-    for row in span.rows(ProblemAnswer.objects.filter(problem__user=user), "answered_at"):
+    reported = Problem.objects.filter(user=user, reported_at__lte=span.until).order_by("-reported_at")
+    newest = reported.values("pk")[:_ANSWERED]
+    for row in span.rows(ProblemAnswer.objects.filter(problem__in=newest), "answered_at"):
         yield TimelineEvent(row.answered_at, gettext("答复反馈：%s") % row.text, row.answered_by)
 
 

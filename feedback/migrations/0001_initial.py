@@ -183,6 +183,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='problem',
+            index=models.Index(condition=models.Q(('closed_at__isnull', False)), fields=['user', '-closed_at'], name='problems_of_user_by_closing'),
+        ),
+        migrations.AddIndex(
+            model_name='problem',
             index=models.Index(fields=['category', '-reported_at', 'id'], name='problems_of_category'),
         ),
         migrations.AddIndex(

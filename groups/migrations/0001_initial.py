@@ -312,6 +312,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='group',
+            index=models.Index(fields=['user', '-bound_at', 'id'], name='bindings_of_user'),
+        ),
+        migrations.AddIndex(
+            model_name='group',
             index=models.Index(fields=['user', 'cancelled_at', 'id'], name='groups_of_user_by_cancelling'),
         ),
         migrations.AddIndex(
@@ -507,5 +511,25 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('text', ''), _negated=True), models.Q(('written_by', ''), _negated=True)), name='groupnote_has_text_and_author')],
             },
+        ),
+        migrations.AddIndex(
+            model_name='canceljob',
+            index=models.Index(fields=['-asked_at', 'id'], name='cancel_jobs_newest_first'),
+        ),
+        migrations.AddIndex(
+            model_name='canceljob',
+            index=models.Index(condition=models.Q(('status', 1), _negated=True), fields=['status', '-asked_at', 'id'], name='cancel_jobs_not_done'),
+        ),
+        migrations.AddIndex(
+            model_name='canceljob',
+            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['finished_at'], name='cancel_jobs_by_finish', pages_per_range=32),
+        ),
+        migrations.AddIndex(
+            model_name='canceljob',
+            index=models.Index(fields=['reason', '-asked_at', 'id'], name='cancel_jobs_by_reason'),
+        ),
+        migrations.AddIndex(
+            model_name='member',
+            index=models.Index(condition=models.Q(('left_at__isnull', False)), fields=['-id'], name='members_who_left'),
         ),
     ]

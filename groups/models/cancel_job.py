@@ -2,12 +2,13 @@
 
 import uuid
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from config.platform.queues import Job
+from config.platform.queues import Job, JobStatus
 from groups.models.group import CancelReason
 
 
@@ -35,7 +36,16 @@ class CancelJob(Job):
         indexes = [
             models.Index(
                 fields=["next_attempt_at", "id"], condition=Q(finished_at__isnull=True), name="cancel_jobs_due"
-            )
+            ),
+            # the back office: all jobs, those of a status (most are done), and what was finished lately
+            models.Index(fields=["-asked_at", "id"], name="cancel_jobs_newest_first"),
+            models.Index(
+                fields=["status", "-asked_at", "id"],
+                condition=~Q(status=JobStatus.DONE),
+                name="cancel_jobs_not_done",
+            ),
+            models.Index(fields=["reason", "-asked_at", "id"], name="cancel_jobs_by_reason"),
+            BrinIndex(fields=["finished_at"], name="cancel_jobs_by_finish", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:

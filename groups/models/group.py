@@ -155,6 +155,8 @@ class Group(models.Model):
                 condition=Q(cancelled_at__isnull=True),
                 name="groups_of_user",
             ),
+            # the back office: the groups of a user and their bindings in the user's timeline
+            models.Index(fields=["user", "-bound_at", "id"], name="bindings_of_user"),
             # all groups of a user, and the cancelled ones, whose mentions GET /alt_msg leaves out
             models.Index(fields=["user", "cancelled_at", "id"], name="groups_of_user_by_cancelling"),
             # settlement: active groups that earn

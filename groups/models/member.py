@@ -29,7 +29,11 @@ class Member(models.Model):
                 name="member_leaves_after_joining",
             ),
         ]
-        indexes = [models.Index(fields=["group"], condition=Q(left_at__isnull=True), name="present_members")]
+        indexes = [
+            models.Index(fields=["group"], condition=Q(left_at__isnull=True), name="present_members"),
+            # the back office's filter: most members are present
+            models.Index(fields=["-id"], condition=Q(left_at__isnull=False), name="members_who_left"),
+        ]
 
     def __str__(self) -> str:
         return self.nickname or self.code

@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': '群发短信',
                 'ordering': ['-id'],
                 'permissions': [('retry_textmessage', '重发短信')],
-                'indexes': [models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['next_attempt_at', 'id'], name='texts_due'), models.Index(fields=['phone', '-id'], name='texts_of_phone'), models.Index(condition=models.Q(('status__in', [2, 4])), fields=['status', '-id'], name='texts_not_sent'), django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['created_at'], name='texts_by_moment', pages_per_range=32), django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['finished_at'], name='texts_by_finish', pages_per_range=32)],
+                'indexes': [models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['next_attempt_at', 'id'], name='texts_due'), models.Index(fields=['phone', '-id'], name='texts_of_phone'), models.Index(condition=models.Q(('status', 1), _negated=True), fields=['status', '-id'], name='texts_not_sent'), django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['created_at'], name='texts_by_moment', pages_per_range=32), django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['finished_at'], name='texts_by_finish', pages_per_range=32)],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(models.Q(('status', 0), _negated=True), ('finished_at__isnull', False)), models.Q(('status', 0), ('finished_at__isnull', True)), _connector='OR'), name='textmessage_is_finished_unless_waiting'), models.CheckConstraint(condition=models.Q(('leased_until__isnull', True), ('finished_at__isnull', True), _connector='OR'), name='textmessage_is_leased_while_open'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', [2, 3]), _negated=True), models.Q(('last_error', ''), _negated=True), _connector='OR'), name='textmessage_without_success_has_an_error'), models.UniqueConstraint(fields=('batch', 'phone'), name='each_number_once_per_batch')],
             },
         ),
@@ -137,5 +137,21 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['channel', 'id'], name='alarm_notices_open'), django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['finished_at'], name='alarm_notices_by_finish', pages_per_range=32)],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(models.Q(('status', 0), _negated=True), ('finished_at__isnull', False)), models.Q(('status', 0), ('finished_at__isnull', True)), _connector='OR'), name='alarmnotice_is_finished_unless_waiting'), models.CheckConstraint(condition=models.Q(('leased_until__isnull', True), ('finished_at__isnull', True), _connector='OR'), name='alarmnotice_is_leased_while_open'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', [2, 3]), _negated=True), models.Q(('last_error', ''), _negated=True), _connector='OR'), name='alarmnotice_without_success_has_an_error'), models.UniqueConstraint(fields=('alarm', 'channel', 'is_end'), name='alarm_is_notified_once')],
             },
+        ),
+        migrations.AddIndex(
+            model_name='alarmnotice',
+            index=models.Index(fields=['channel', '-id'], name='alarm_notices_of_channel'),
+        ),
+        migrations.AddIndex(
+            model_name='alarmnotice',
+            index=models.Index(condition=models.Q(('status', 1), _negated=True), fields=['status', '-id'], name='alarm_notices_not_sent'),
+        ),
+        migrations.AddIndex(
+            model_name='sensitivewordimport',
+            index=models.Index(fields=['file_name'], name='word_imports_by_file_name', opclasses=['varchar_pattern_ops']),
+        ),
+        migrations.AddIndex(
+            model_name='sensitivewordimport',
+            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['imported_at'], name='word_imports_by_moment', pages_per_range=32),
         ),
     ]

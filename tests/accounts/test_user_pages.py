@@ -190,5 +190,5 @@ def test_the_buttons_to_lists_have_counts(alice: User, support: Operator, monkey
     for _ in range(3):
         GroupFactory(user=alice)
     assert ">群 3</a>" in support.page(page_of(alice))
-    monkeypatch.setattr("config.backoffice.base.MATCH_LIMIT", 2)
+    monkeypatch.setattr("config.backoffice.changelist.MATCH_LIMIT", 2)
     assert ">群 2+</a>" in support.page(page_of(alice))

@@ -198,6 +198,12 @@ class TestSearch:
         page = root.page("search/", q="明湖")
         assert ("大明湖畔" in page, "明湖团购" in page) == (True, True)
 
+    def test_a_part_of_a_nickname_is_looked_for_among_the_newest(self, root: Operator, monkeypatch):
+        monkeypatch.setattr("config.backoffice.search.PART_LIMIT", 1)
+        UserFactory(nickname="大明湖畔")
+        newest = UserFactory(nickname="小明湖")
+        assert root.http.get("/admin/search/", {"q": "明湖"}).url == f"/admin/accounts/user/{newest.pk}/change/"
+
     def test_a_withdrawal_is_found_by_its_number(self, root: Operator):
         row = withdrawal_of_new_user()
         for spelling in (str(row.pk), row.pk.hex):

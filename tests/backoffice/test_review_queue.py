@@ -114,6 +114,13 @@ def test_the_list_the_filter_and_the_page_agree_about_the_risks(root: Operator, 
     assert all(text in root.page(WHERE) for text in expected)
 
 
+def test_the_filter_looks_for_risks_among_those_who_have_waited_longest(root: Operator, monkeypatch):
+    for number, days_ago in ((1, 1), (2, 5), (3, 3)):
+        withdrawal_of_new_user(phone=f"1380000000{number}", days_ago=days_ago)
+    monkeypatch.setattr("earnings.admin.withdrawals.RISKS_AMONG", 2)
+    assert shown_phones(root.page(WHERE, review="risky")) == ["13800000002", "13800000003"]
+
+
 def test_who_has_waited_longest_is_first_in_the_queue_only(root: Operator):
     for number, days_ago in ((1, 1), (2, 5), (3, 3)):
         withdrawal_of_new_user(phone=f"1380000000{number}", days_ago=days_ago)

@@ -18,7 +18,7 @@ from tests.contract.operations import OPERATIONS
 from tests.contract.table import Call, Operation
 from tests.factories.money import credit
 from tests.support.large_database import OWN, OWNER, large_database
-from tests.support.reads import Read, noted_reads
+from tests.support.reads import AS_WITH_A_MILLION, Read, noted_reads
 
 # Pages that a statement may read: to find a row, or to write one with its indexes; for each row that it returns, which may be
 # looked up by its key, and columns from three other tables too, at three pages a look-up; and for each of the owner's rows,
@@ -27,9 +27,6 @@ FIXED, FOR_A_ROW, FOR_AN_OWN_ROW = 150, 12, 0.1
 # Operations that look each of the owner's rows up: launches are sorted by a column of another table than the one that names
 # the user; each apprentice has apprentices. Everywhere else an index has the order of the list, and only the page is sorted.
 LOOKED_UP = {"/launch/history": 6, "/launch/switch": 6, "/user/groups/disciples": 4}
-# 16,000 rows are so few that PostgreSQL rather reads a whole table or index than look a thousand rows up. With a million rows it
-# would not, so it may not here, where there is another way.
-AS_WITH_A_MILLION = "".join(f"SET LOCAL enable_{way} = off;" for way in ("seqscan", "hashjoin", "mergejoin"))
 READING = [one for one in OPERATIONS if one.method == "GET" or one.scope == "backoffice:read"]
 
 

@@ -50,6 +50,11 @@ def test_the_balance_counts_the_entries_that_a_filter_leaves_out(root, li):
     assert ("+7.00", "可提现", "7.00") in entries(root)
 
 
+def test_an_entry_with_very_many_later_ones_shows_no_balance(root, li, monkeypatch):
+    monkeypatch.setattr("earnings.admin.ledger_pages.MOST_LATER", 2)
+    assert [shown for _amount, _bucket, shown in entries(root, q="李雷")] == ["20.00", "1,480.50", "-", "-"]
+
+
 def test_the_platform_has_no_balance(root, li):
     assert ("-1,000.00", "-", "-") in entries(root)
 

@@ -221,8 +221,9 @@ def fill(table: str, first: int, last: int, **values: str) -> None:
             for name, kind, nullable, identity in cursor.fetchall()
             if identity == "NO" and (nullable == "NO" or name in given)
         }
+        columns = ", ".join(f'"{name}"' for name in chosen)
         cursor.execute(
-            f"INSERT INTO {table} ({', '.join(chosen)}) SELECT {', '.join(chosen.values())}"
+            f"INSERT INTO {table} ({columns}) SELECT {', '.join(chosen.values())}"
             f" FROM generate_series({first}, {last}) AS i"
         )
 
