@@ -81,6 +81,9 @@ class FastChangeList(ChangeList):
                 found[name] = values
                 continue
             related = cast("type[Model]", self.model._meta.get_field(head).related_model)
+            if not _has_field(related, rest):
+                found[name] = values
+                continue
             try:
                 keys = related._base_manager.filter(**{f"{rest}__in": values}).values_list("pk", flat=True)
                 found[f"{head}__in"] = [list(keys[:MATCH_LIMIT])]
@@ -135,6 +138,10 @@ def search_filter(model: type[Model], lookups: Sequence[str], term: str) -> tupl
         too_many |= inner_too_many or len(keys) == MATCH_LIMIT
         found |= Q(**{f"{head}__in": keys})
     return found, too_many
+
+
+def _has_field(model: type[Model], name: str) -> bool:
+    return any(field.name == name for field in model._meta.get_fields())
 
 
 def _is_relation(model: type[Model], name: str) -> bool:

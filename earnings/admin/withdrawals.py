@@ -134,7 +134,8 @@ class ReviewQueue(states("review", _("审核"), {})):  # type: ignore[misc]  # a
             case "risky":
                 oldest = Withdrawal.objects.filter(status=Status.TO_REVIEW).order_by("asked_at", "-pk")
                 keys = list(oldest.values_list("pk", flat=True)[:RISKS_AMONG])
-                return waiting.filter(has_risk(at=timezone.now()), pk__in=keys)
+                rows = with_risks(Withdrawal.objects.filter(pk__in=keys).order_by(), at=timezone.now())
+                return waiting.filter(pk__in=[row.pk for row in rows if short_hints(row)])
             case "second":
                 return first_approved.exclude(first_approved_by=request.user.get_username())
             case "own":

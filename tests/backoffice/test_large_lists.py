@@ -29,7 +29,6 @@ PAGES = [
     "accounts/user/?inviter={user}",
     "accounts/user/?q=没有这个人",
     "accounts/operator/",
-    "earnings/withdrawal/?review=risky",
     "groups/canceljob/",
     "integrations/textmessage/?status__exact=0",
     "keywords/keywordbatch/?q=没有这个人",
@@ -48,7 +47,6 @@ def _large(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
 def root(_large: None, db: None, monkeypatch: pytest.MonkeyPatch) -> Operator:
     monkeypatch.setattr("config.backoffice.changelist.COUNT_LIMIT", 1_000)
     monkeypatch.setattr("config.backoffice.search.PART_LIMIT", 1_000)
-    monkeypatch.setattr("earnings.admin.withdrawals.RISKS_AMONG", 50)
     return Operator()
 
 

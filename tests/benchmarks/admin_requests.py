@@ -75,7 +75,7 @@ OTHERS = ("", "queues/", *(f"search/?q={text}" for text in (*PEOPLE, "户12", "s
 
 @dataclass(frozen=True)
 class Page:
-    """What one list of the admin is asked for."""
+    """Requests of one list of the admin."""
 
     name: str
     addresses: tuple[str, ...]
