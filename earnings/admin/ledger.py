@@ -38,7 +38,7 @@ _NEWEST = 200_000  # entries, among which an amount without a person is searched
 _NARROWING = {"q", "account", "account__user", "transaction"}  # parameters that leave the entries of a few people
 _MOST_PEOPLE, _MOST_ENTRIES = (
     50,
-    5_000,
+    2_000,
 )  # whose transactions one search finds, and in how many of their newest entries
 
 

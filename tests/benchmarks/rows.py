@@ -45,7 +45,8 @@ OWNED: dict[str, dict[str, str]] = {
     GROUP: {
         "user_id": _USER,
         "wechat_owner_code": _own("'u7'", "'u' || i"),
-        "cancelled_at": f"CASE WHEN i % 10 = 0 THEN {AGO} END",
+        "cancelled_at": f"CASE WHEN i % 50 < 5 THEN {AGO} END",
+        "cancel_reason": "CASE WHEN i % 50 < 5 THEN 1 + i / 50 % 7 END",
     },
     "earnings_payout": {"finished_at": AGO},
     "earnings_ledgerentry": {
