@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.labels import person_label, person_link
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin
+from config.backoffice.changelist import MATCH_LIMIT
 from config.backoffice.filters import days, states
 from config.platform.characters import comparable
 from groups.models import Group
@@ -56,7 +57,9 @@ class KeywordBatchAdmin(ReadOnlyAdmin):
         """Find the batches of matching users, and those with exactly this keyword, compared as in messages."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
         if folded := comparable(search_term.replace("\x00", "")):
-            found |= queryset.filter(folded__contains=[folded])
+            # The keys first: PostgreSQL expects far more batches with a keyword than there are.
+            matching = KeywordBatch.objects.filter(folded__contains=[folded]).order_by()
+            found |= queryset.filter(pk__in=list(matching.values_list("pk", flat=True)[:MATCH_LIMIT]))
         return found, may_repeat
 
     def is_action_available(self, action: str, obj: Any) -> bool:
