@@ -1,10 +1,9 @@
 """Users on pages for operators: nickname and masked phone, with a link to the user's page."""
 
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from config.backoffice.readable import row_link
 from config.platform.characters import isolated
 from config.platform.logging import masked
 
@@ -16,5 +15,4 @@ def person_label(user: User) -> str:
 
 def person_link(user: User) -> SafeString:
     """Return a link to the user's page with nickname and masked phone."""
-    page = reverse("admin:accounts_user_change", args=[user.pk])
-    return format_html('<a href="{}">{}</a>', page, person_label(user))
+    return row_link(user, person_label(user))

@@ -20,7 +20,7 @@ from config.backoffice.actions import SHOWN, Confirmed, button, confirmed
 from config.backoffice.base import EXPORTS, ListAdmin, ReadOnlyAdmin
 from config.backoffice.filters import days
 from config.backoffice.queues import QueueAdmin, close_action, register_queue, retry_action
-from config.backoffice.readable import NAMES, raw, shown
+from config.backoffice.readable import NAMES, raw, shortened, shown
 from config.platform.characters import stripped
 from config.platform.dates import shanghai_time
 from integrations.gateway import inbox
@@ -93,8 +93,7 @@ class GatewayEventAdmin(ReadOnlyAdmin):
     @admin.display(description=_("内容"))
     def summary(self, event: GatewayEvent) -> str:
         """Return the first texts of the body: names, nicknames and messages."""
-        text = "，".join(_texts_of(event.body))
-        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        return shortened("，".join(_texts_of(event.body)), _SHOWN)
 
     @admin.display(description=_("内容"))
     def shown_body(self, event: GatewayEvent) -> SafeString:

@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -16,6 +15,7 @@ from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.changelist import MATCH_LIMIT
 from config.backoffice.filters import days, states
+from config.backoffice.readable import row_link
 from config.platform.characters import comparable
 from groups.models import Group
 from keywords import pauses
@@ -77,8 +77,7 @@ class KeywordBatchAdmin(ReadOnlyAdmin):
     def group_links(self, batch: KeywordBatch) -> SafeString:
         """Return the number of served groups with these keywords, and links to the first of them."""
         groups = Group.objects.active().filter(pk__in=batch.group_keywords.values("group"))
-        shown = [(reverse("admin:groups_group_change", args=[row.pk]), row) for row in groups[:SHOWN_GROUPS]]
-        links = format_html_join("、", '<a href="{}">{}</a>', shown)
+        links = format_html_join("、", "{}", ((row_link(row),) for row in groups[:SHOWN_GROUPS]))
         return format_html("{}<br>{}", gettext("%s 个群") % groups.count(), links)
 
     @confirmed(

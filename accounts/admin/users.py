@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -22,7 +21,7 @@ from config.backoffice.changelist import count_text
 from config.backoffice.figures import figures_of
 from config.backoffice.filters import days, exactly, states
 from config.backoffice.overview import NoteForm, NoteInline, OverviewAdmin
-from config.backoffice.readable import picture
+from config.backoffice.readable import picture, row_link
 
 SHOWN_APPRENTICES = 20
 _PEOPLE = Q(is_staff=False) | Q(code__isnull=False)  # an operator is listed only when also a contact of a robot
@@ -127,11 +126,11 @@ class UserAdmin(OverviewAdmin):
             inviter = inviter.inviter
         apprentices = list(User.objects.filter(inviter=user).order_by("created_at", "pk")[: SHOWN_APPRENTICES + 1])
         counts = {row.pk: count_text(User.objects.filter(inviter=row)) for row in apprentices}
-        chain = format_html_join(" → ", "{}", ((_link(row),) for row in [*reversed(inviters), user]))
+        chain = format_html_join(" → ", "{}", ((row_link(row),) for row in [*reversed(inviters), user]))
         items = format_html_join(
             "",
             "<li>{}{}</li>",
-            ((_link(row), _apprentices(counts[row.pk])) for row in apprentices[:SHOWN_APPRENTICES]),
+            ((row_link(row), _apprentices(counts[row.pk])) for row in apprentices[:SHOWN_APPRENTICES]),
         )
         more = "…" if len(apprentices) > SHOWN_APPRENTICES else ""
         return format_html("{}<ul>{}</ul>{}", chain, items, more)
@@ -197,10 +196,6 @@ class UserAdmin(OverviewAdmin):
     def erase(self, chosen: Confirmed) -> int:
         users = list(User.objects.filter(pk__in=chosen.keys))
         return erasure.request_all(users, by=chosen.by, at=chosen.at, **chosen.fields)
-
-
-def _link(user: User) -> SafeString:
-    return format_html('<a href="{}">{}</a>', reverse("admin:accounts_user_change", args=[user.pk]), user)
 
 
 dashboard.register_chart(

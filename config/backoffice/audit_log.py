@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from config.backoffice.audit_values import RowNames, as_line, changes_of, entrance, subject, table_titles
 from config.backoffice.base import ReadOnlyAdmin
 from config.backoffice.filters import days, exactly, states
+from config.backoffice.readable import shortened
 from config.models import AuditEntry
 from config.platform import audit
 
@@ -107,7 +108,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             line % {"name": change.name, "before": as_line(change.before), "after": as_line(change.after)}
             for change in changes_of(entry, entry.names)
         )
-        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        return shortened(text, _SHOWN)
 
     @admin.display(description=_("变更"))
     def comparison(self, entry: Any) -> SafeString:

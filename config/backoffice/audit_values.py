@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import roles
-from config.backoffice.readable import moments_in, shown
+from config.backoffice.readable import moments_in, shortened, shown
 from config.backoffice.texts import Label
 from config.models import AuditEntry
 from config.platform import audit
@@ -160,7 +160,7 @@ def as_line(value: str) -> str:
     text = (
         " ".join(unescape(strip_tags(value.replace("<", " <"))).split()) if isinstance(value, SafeString) else value
     )
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return shortened(text, _LONGEST)
 
 
 def _value(field: "Field[Any, Any] | None", value: Any, names: RowNames) -> str:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import IntegerChoices
+from django.db.models import IntegerChoices, Model
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -92,6 +93,17 @@ def picture(address: str, *, kind: str, title: Label) -> SafeString:
 
 def web_link(address: str) -> SafeString:
     return format_html('<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>', address)
+
+
+def row_link(row: Model, text: Label = "") -> SafeString:
+    """Return a link to the page of a row, by its name or this text."""
+    page = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+    return format_html('<a href="{}">{}</a>', reverse(page, args=[row.pk]), text or row)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return the first `most` characters of a text, with an ellipsis where some are left out."""
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def raw(text: str) -> SafeString:

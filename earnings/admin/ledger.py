@@ -6,12 +6,12 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.labels import person_link
 from accounts.models import User
 from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
@@ -22,7 +22,6 @@ from config.backoffice.readable import money_column, raw, with_thousands
 from config.platform.dates import shanghai_time
 from earnings import ledger
 from earnings.admin.ledger_pages import balances_after, transaction_amounts, transaction_figures
-from earnings.admin.people import display_name
 from earnings.admin.reversals import (
     NOT_REVERSED,
     part_total,
@@ -44,11 +43,7 @@ _MOST_PEOPLE, _MOST_ENTRIES = (
 
 def _person(user: User | None) -> str:
     """Return the nickname and masked phone with a link to the user's page."""
-    if user is None:
-        return "-"
-    return format_html(
-        '<a href="{}">{}</a>', reverse("admin:accounts_user_change", args=[user.pk]), display_name(user)
-    )
+    return person_link(user) if user else "-"
 
 
 @admin.register(Account)

@@ -1,7 +1,6 @@
 """The admin page of ledger checks, and the task for their findings on the dashboard."""
 
 from django.contrib import admin
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -10,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.backoffice import dashboard
 from config.backoffice.base import ReadOnlyAdmin
-from config.backoffice.readable import raw
+from config.backoffice.readable import raw, row_link
 from config.platform.lookups import as_uuid
 from earnings import ledger_check
 from earnings.models import Account, LedgerCheck
@@ -29,13 +28,8 @@ class LedgerCheckAdmin(ReadOnlyAdmin):
         findings = [finding.partition("：")[::2] for finding in check.findings]
         keys = [key for _label, key in findings if as_uuid(key)]
         accounts = {str(row.pk): row for row in Account.objects.select_related("user").filter(pk__in=keys)}
-        lines = ((label, _account_link(accounts[key]) if key in accounts else raw(key)) for label, key in findings)
+        lines = ((label, row_link(accounts[key]) if key in accounts else raw(key)) for label, key in findings)
         return format_html_join("", "<div>{}：{}</div>", lines) or format_html("{}", gettext("账务正常"))
-
-
-def _account_link(account: Account) -> SafeString:
-    address = reverse("admin:earnings_account_change", args=[account.pk])
-    return format_html('<a href="{}">{}</a>', address, account)
 
 
 def _alarm() -> tuple[int, str]:

@@ -8,12 +8,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.labels import person_label, person_link
 from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed, confirmed_button
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin
@@ -21,7 +20,6 @@ from config.backoffice.filters import days, states
 from config.backoffice.queues import register_queue
 from config.backoffice.readable import money_column
 from config.platform.dates import day_of, shanghai_time, start_of
-from earnings.admin.people import display_name
 from earnings.admin.wechat_reasons import explained
 from earnings.models import Payout, PayoutPause
 from earnings.payouts import pauses, state
@@ -59,7 +57,7 @@ def _lines(chosen: QuerySet[Payout]) -> list[str]:
     """Return a line for each payout: amount, user, and the number that the merchant platform shows."""
     rows = chosen.select_related("withdrawal__user")[:SHOWN]
     return [
-        f"{row.withdrawal.amount} 元 · {display_name(row.withdrawal.user)} · {row.withdrawal.out_bill_no}"
+        f"{row.withdrawal.amount} 元 · {person_label(row.withdrawal.user)} · {row.withdrawal.out_bill_no}"
         for row in rows
     ]
 
@@ -108,9 +106,7 @@ class PayoutAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("用户"))
     def person(self, payout: Payout) -> str:
-        user = payout.withdrawal.user
-        address = reverse("admin:accounts_user_change", args=[user.pk])
-        return format_html('<a href="{}">{}</a>', address, display_name(user))
+        return person_link(payout.withdrawal.user)
 
     @admin.display(description=_("微信状态"))
     def bill_state(self, payout: Payout) -> str:

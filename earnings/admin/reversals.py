@@ -10,10 +10,10 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.labels import person_label
 from config.backoffice.actions import MAX_ROWS, SHOWN, Confirmed
 from config.platform.dates import day_of
 from earnings import ledger
-from earnings.admin.people import display_name
 from earnings.models import Account, LedgerEntry, LedgerTransaction
 
 NOT_REVERSED = _("已经冲正过、不可冲正，或余额会变负")
@@ -28,7 +28,7 @@ def try_reverse(posted: LedgerTransaction, chosen: Confirmed, *, account: Accoun
     except ledger.NotReversible:
         return False
     except ledger.BalanceWouldBeNegative:
-        whose = display_name(account.user) if account else str(posted)
+        whose = person_label(account.user) if account and account.user else str(posted)
         messages.error(chosen.request, gettext("%(whose)s：余额不够收回，没有冲正。") % {"whose": whose})
         return False
     return True
@@ -66,7 +66,7 @@ class Part:
 
     def __str__(self) -> str:
         values = {
-            "who": display_name(self.account.user),
+            "who": person_label(self.account.user) if self.account.user else "",
             "what": self.transaction,
             "total": self.total,
             "available": self.account.available,

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import independence
+from accounts.labels import person_label
 from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
@@ -22,7 +23,6 @@ from config.backoffice.labels import label
 from config.platform.dates import shanghai_time
 from earnings import withdrawals
 from earnings.admin.payouts import pause_notice
-from earnings.admin.people import display_name
 from earnings.admin.risks import has_risk, risks_of, short_hints, with_risks
 from earnings.admin.wechat_reasons import explained
 from earnings.models import EarningsRules, Payout, Withdrawal, WithdrawalStep
@@ -105,7 +105,7 @@ def _lines(chosen: QuerySet[Withdrawal]) -> list[str]:
 
 
 def _line(row: Any, limit: Decimal | None) -> Iterator[str]:
-    yield display_name(row.user)
+    yield person_label(row.user)
     yield gettext("%s 元") % row.amount
     yield row.get_status_display()
     if row.reviewed_at is not None:
@@ -208,7 +208,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         return pause_notice()
 
     def found_detail(self, row: Withdrawal) -> str:
-        return f"{display_name(row.user)} · {shanghai_time(row.asked_at)}"
+        return f"{person_label(row.user)} · {shanghai_time(row.asked_at)}"
 
     def prepare_rows(self, rows: Sequence[Withdrawal]) -> None:
         """Look up the risks of the waiting ones in one query."""

@@ -19,7 +19,7 @@ from config.backoffice.actions import Confirmed, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import among, days, exactly, states
 from config.backoffice.queues import register_queue
-from config.backoffice.readable import NAMES, shown, shown_message
+from config.backoffice.readable import NAMES, row_link, shortened, shown, shown_message
 from config.site import short_links
 from integrations.gateway.payloads import MessageType
 from robots.models import MessageAttempt, OutboxMessage, SourceType
@@ -127,8 +127,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("内容"))
     def summary(self, message: OutboxMessage) -> str:
-        text = message.summary
-        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        return shortened(message.summary, _SHOWN)
 
     @admin.display(description=_("来源"))
     def origin(self, message: OutboxMessage) -> str:
@@ -146,8 +145,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         code, row = message.group_code or message.user_code, message.to
         if row is None:
             return code or "-"
-        address = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
-        return format_html('<a href="{}">{}</a>', address, row)
+        return row_link(row)
 
     @admin.display(description=_("失败原因"))
     def failure(self, message: OutboxMessage) -> str:

@@ -8,7 +8,6 @@ from django.contrib import admin, messages
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -20,7 +19,7 @@ from config.backoffice import dashboard
 from config.backoffice.actions import action, button
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin
 from config.backoffice.filters import days, exactly, states
-from config.backoffice.readable import picture
+from config.backoffice.readable import picture, row_link
 from config.platform.dates import day_of, shanghai_time
 from config.platform.wakeups import start_soon
 from robots.models import MAX_GROUPS, Friendship, Robot, RobotDay, Scan
@@ -102,12 +101,12 @@ class RobotAdmin(ReadOnlyAdmin):
     def replacement(self, robot: Robot) -> str:
         if robot.replaced_by is None or robot.replaced_at is None:
             return "-"
-        return format_html("{} ({})", _link(robot.replaced_by), shanghai_time(robot.replaced_at))
+        return format_html("{} ({})", row_link(robot.replaced_by), shanghai_time(robot.replaced_at))
 
     @admin.display(description=_("接替了谁"))
     def replaced(self, robot: Robot) -> str:
         rows = robot.replaced_robots.order_by("-replaced_at", "pk")
-        return format_html_join("、", "{}", ((_link(old_robot),) for old_robot in rows)) or "-"
+        return format_html_join("、", "{}", ((row_link(old_robot),) for old_robot in rows)) or "-"
 
     @admin.display(description=_("好友数"))
     def friend_count(self, robot: Robot) -> int:
@@ -142,10 +141,6 @@ class RobotAdmin(ReadOnlyAdmin):
         )
 
 
-def _link(robot: Robot) -> SafeString:
-    return format_html('<a href="{}">{}</a>', reverse("admin:robots_robot_change", args=[robot.pk]), robot)
-
-
 @admin.register(RobotDay)
 class RobotDayAdmin(ReadOnlyAdmin):
     list_display = ("day", "robot", "quota", "bound_count", "shown_count")
@@ -177,8 +172,7 @@ class ScanAdmin(ReadOnlyAdmin):
         """Return the user that the visitor became, with a link, or the union_id of a visitor who added no robot."""
         if scan.visitor is None:
             return str(scan.union_id)
-        address = reverse("admin:accounts_user_change", args=[scan.visitor.pk])
-        return format_html('<a href="{}">{}</a>', address, scan.visitor)
+        return row_link(scan.visitor)
 
 
 @admin.register(Friendship)
