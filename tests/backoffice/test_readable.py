@@ -8,7 +8,7 @@ from django.contrib.admin.utils import quote
 from django.utils import timezone
 
 from accounts.models import User
-from config.models import AuditEntry
+from config.models import ApiKey, AuditEntry
 from config.platform import audit
 from earnings.models import Payout
 from groups.models import Group
@@ -109,6 +109,7 @@ def make_full_rows() -> None:
     }
     GatewayEvent.objects.update(command="group_message", body=body)
     KeywordBatch.objects.update(keywords=["加群", "福利"])
+    ApiKey.objects.update(prefix="k3y0f7he")  # random characters may look like English
     Payout.objects.update(provider_state="WAIT_USER_CONFIRM", note="微信支付：ACCOUNT_FROZEN")
     with audit.acting(by="root", via="/admin/groups/group/ cancel"):
         Group.objects.filter(pk=group.pk).update(cancelled_at=now, cancel_reason=4, user=user or group.user)
