@@ -95,12 +95,6 @@ def _refuse_unsafe_settings(**_: Any) -> None:
     require_sound_settings()
 
 
-@task_postrun.connect
-def _record_run(task: Any = None, **_: Any) -> None:
-    """Record when a task last ran: by beat, by `start_soon`, or by an operator."""
-    record_run(task.name, at=timezone.now())
-
-
 @setup_logging.connect
 def _log_as_the_web_does(loglevel: int | None = None, **_: Any) -> None:
     """Configure logging in place of Celery, whose own handlers would write the messages of tasks unmasked."""
@@ -120,6 +114,7 @@ def _start_heartbeat(**_: Any) -> None:
 
 
 @task_postrun.connect
-def _note_work(**_: Any) -> None:
-    """Note that a task ended: beat starts several each second."""
+def _record_run(task: Any = None, **_: Any) -> None:
+    """Record that a task ended, started by beat, by `start_soon` or by an operator. Beat starts several each second."""
     _heartbeat.work_done()
+    record_run(task.name, at=timezone.now())

@@ -24,7 +24,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.backoffice.changelist import COUNT_LIMIT
+from config.backoffice.changelist import capped_count, capped_text
 from config.backoffice.texts import Label, VisibleCharField
 from config.errors import Conflict
 
@@ -231,9 +231,8 @@ def _filled(form: type[forms.Form], request: HttpRequest) -> forms.Form:
 
 
 def _refuse_many(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
-    count = queryset.order_by().values("pk")[: COUNT_LIMIT + 1].count()
     text = _("一次最多处理 %(most)s 条，现在选中了 %(count)s 条，请用筛选缩小范围。")
-    chosen = f"{COUNT_LIMIT}+" if count > COUNT_LIMIT else count
+    chosen = capped_text(capped_count(queryset))
     model_admin.message_user(request, text % {"most": MAX_ROWS, "count": chosen}, messages.ERROR)
     return HttpResponseRedirect(_list_with_filters(model_admin, request))
 

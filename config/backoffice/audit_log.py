@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.backoffice.audit_values import RowNames, as_line, changes_of, entrance, subject, table_titles
-from config.backoffice.base import ReadOnlyAdmin
+from config.backoffice.base import PreparedPage, ReadOnlyAdmin
 from config.backoffice.filters import days, exactly, states
 from config.backoffice.readable import shortened
 from config.models import AuditEntry
@@ -38,7 +38,7 @@ class TableFilter(admin.SimpleListFilter):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(PreparedPage, ReadOnlyAdmin):
     """The audit log: actor, moment, object, and the values before and after."""
 
     list_display = ("noted_at", "actor", "action", "subject", "summary", "entrance")
@@ -86,12 +86,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         names = RowNames(rows)
         for row in rows:
             row.names = names
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        if found is not None:
-            self.prepare_rows([found])
-        return found
 
     @admin.display(description=_("对象"))
     def subject(self, entry: Any) -> SafeString:

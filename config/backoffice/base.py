@@ -122,9 +122,10 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
+        row = self.get_object(request, object_id)
         shown = {
-            "related_lists": related_lists(self, request, object_id),
-            "object_actions": self._actions_for(request, self.get_object(request, object_id)),
+            "related_lists": related_lists(self, request, row),
+            "object_actions": self._actions_for(request, row),
             "next_row": self._next_row(request, object_id),
             "may_see_history": request.user.has_perm("config.view_auditentry"),
         }
@@ -138,10 +139,8 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         given = request.GET.get("_changelist_filters", "")
         if request.method != "GET" or not given:
             return ""
-        listed = copy(request)
-        listed.GET = QueryDict(given)
         try:
-            rows = self.get_changelist_instance(listed).get_queryset(listed)
+            rows = self._filtered(request, given)
         except IncorrectLookupParameters:
             return ""
         keys = [str(key) for key in rows.values_list("pk", flat=True)[:SHOWN_IN_QUEUE]]
@@ -149,6 +148,13 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         query = urlencode({"_changelist_filters": given})
         page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return f"{reverse(page, args=[following[0]])}?{query}" if following else ""
+
+    def _filtered(self, request: HttpRequest, query: str) -> QuerySet[Any]:
+        """Return the rows of the list with the filters of a query string. Raises IncorrectLookupParameters."""
+        listed = copy(request)
+        listed.GET = QueryDict(query)
+        rows: QuerySet[Any] = self.get_changelist_instance(listed).get_queryset(listed)
+        return rows
 
     def _actions_for(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
         """Return (name, label) of the actions available for this object; none without an object."""
@@ -188,10 +194,8 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         chosen, is_across = request.GET.getlist(ACTION_CHECKBOX_NAME), request.GET.get("select_across") == "1"
         if found is None or not getattr(found[0], "opens_page", False) or not (chosen or is_across):
             return HttpResponseRedirect(f"{request.path}?{filters.urlencode()}".rstrip("?"))
-        listed = copy(request)
-        listed.GET = QueryDict(filters.urlencode())
         try:
-            rows = self.get_changelist_instance(listed).get_queryset(listed)
+            rows = self._filtered(request, filters.urlencode())
             page: HttpResponse = found[0](self, request, rows if is_across else rows.filter(pk__in=chosen))
         except (IncorrectLookupParameters, ValidationError, ValueError):  # a filter or a key that nothing has
             return HttpResponseRedirect(request.path)
@@ -201,7 +205,8 @@ class ListAdmin(FastSearch, admin.ModelAdmin):
         """Run the action. Afterwards the operator is back on the page from which it was started."""
         answer = super().response_action(request, *args, **kwargs)
         is_done = isinstance(answer, HttpResponseRedirect) and answer.url == request.get_full_path()
-        return HttpResponseRedirect(safe_next(request)) if is_done and safe_next(request) else answer
+        following = safe_next(request) if is_done else ""
+        return HttpResponseRedirect(following) if following else answer
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, and one with a button for each of `row_actions` that the operator may run."""
@@ -277,18 +282,27 @@ def _chosen_row(given: QueryDict) -> QueryDict:
     return QueryDict(chosen.urlencode())
 
 
-def related_lists(model_admin: admin.ModelAdmin, request: HttpRequest, object_id: str) -> list[tuple[Label, str]]:
+def related_lists(model_admin: admin.ModelAdmin, request: HttpRequest, row: Any) -> list[tuple[Label, str]]:
     """Return (title with the number of rows, address) of the lists of this object that the operator may see."""
     label, found = model_admin.opts.label_lower, list[tuple[Label, str]]()
-    if (row := model_admin.get_object(request, object_id)) is None:
+    if row is None:
         return []
-    for model, other in model_admin.admin_site._registry.items():
+    for other in model_admin.admin_site._registry.values():
         lookup, title = getattr(other, "reached_from", {}).get(label, ("", ""))
         if lookup and other.has_view_permission(request):
-            address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
             number = count_text(other.get_queryset(request).filter(**{lookup: row.pk}))
-            found.append((f"{title} {number}", f"{address}?{urlencode({lookup: object_id})}"))
+            found.append((f"{title} {number}", f"{list_address(other)}?{urlencode({lookup: row.pk})}"))
     return found
+
+
+class PreparedPage(ListAdmin):
+    """An admin whose pages show what `prepare_rows` looks up, as its list does."""
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            self.prepare_rows([found])
+        return found
 
 
 class ReadOnlyAdmin(ListAdmin):

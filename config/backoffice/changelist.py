@@ -29,14 +29,27 @@ class CappedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        # By primary key alone, without the annotations of the list.
-        return int(rows.order_by().values("pk")[: COUNT_LIMIT + 1].count())
+        return capped_count(rows)
+
+
+def capped_count(rows: QuerySet[Any]) -> int:
+    """Return the number of rows, or `COUNT_LIMIT` + 1 for more: a count of all rows would read all of them."""
+    return rows.order_by().values("pk")[: COUNT_LIMIT + 1].count()
+
+
+def capped_text(count: int) -> str:
+    """Return a number of `capped_count` as text: "10000+" above the limit."""
+    return f"{COUNT_LIMIT}+" if count > COUNT_LIMIT else str(count)
+
+
+def match_text(count: int) -> str:
+    """Return a number that was counted up to `MATCH_LIMIT` + 1 as text: "1,000+" above the limit."""
+    return f"{MATCH_LIMIT:,}+" if count > MATCH_LIMIT else str(count)
 
 
 def count_text(rows: QuerySet[Any]) -> str:
-    """Return the number of rows, or "1,000+" above `MATCH_LIMIT`: a count of all rows would read all of them."""
-    count = rows.order_by().values("pk")[: MATCH_LIMIT + 1].count()
-    return f"{MATCH_LIMIT:,}+" if count > MATCH_LIMIT else str(count)
+    """Return the number of rows as `match_text`."""
+    return match_text(rows.order_by().values("pk")[: MATCH_LIMIT + 1].count())
 
 
 class FastChangeList(ChangeList):
@@ -77,11 +90,10 @@ class FastChangeList(ChangeList):
         found = dict[str, Any]()
         for name, values in lookups.items():
             head, _dot, rest = name.partition("__")
-            if not rest or not _is_relation(self.model, head) or "__" in rest:
-                found[name] = values
-                continue
-            related = cast("type[Model]", self.model._meta.get_field(head).related_model)
-            if not _has_field(related, rest):
+            related: Any = (
+                self.model._meta.get_field(head).related_model if _is_relation(self.model, head) else None
+            )
+            if related is None or not _has_field(related, rest):
                 found[name] = values
                 continue
             try:

@@ -1,7 +1,7 @@
 """The dashboard of the admin: tasks that wait for an operator, and charts of the last 30 days.
 
 Each app's admin registers its tasks and charts (`register_task`, `register_chart`); this module counts, caches and
-renders them. Counts stop at `COUNT_LIMIT` and the values of past days are stored, so the cost of the page does not grow
+renders them. Counts stop at a limit, and the values of past days are stored, so the cost of the page does not grow
 with the tables. Stored days are recomputed each night, because an import of old groups adds rows to past days.
 """
 
@@ -21,7 +21,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import get_language
 
-from config.backoffice.changelist import COUNT_LIMIT as COUNT_LIMIT  # also for cards of other apps
+from config.backoffice.changelist import capped_count, capped_text
 from config.backoffice.charts import Chart, Line
 from config.backoffice.texts import Label
 from config.models import DayFigure
@@ -93,8 +93,8 @@ def register_chart(
 
 
 def counted(queryset: Callable[[], QuerySet[Any]]) -> Callable[[], tuple[int, str]]:
-    """Return a `count` for a Task: the number of rows up to `COUNT_LIMIT`, without a remark."""
-    return lambda: (queryset().order_by().values("pk")[: COUNT_LIMIT + 1].count(), "")
+    """Return a `count` for a Task: the number of rows as `capped_count`, without a remark."""
+    return lambda: (capped_count(queryset()), "")
 
 
 def per_day(rows: Callable[[], QuerySet[Any]], moment: str, value: Any = Count("pk")) -> Metric:  # noqa: B008
@@ -125,7 +125,7 @@ def _task_card(task: Task) -> dict[str, Any]:
     address = reverse(f"admin:{task.page}" if task.page == "queues" else f"admin:{task.page}_changelist")
     return {
         "title": task.title,
-        "number": f"{COUNT_LIMIT}+" if number > COUNT_LIMIT else number,
+        "number": capped_text(number),
         "remark": remark,
         "is_urgent": bool(number) and task.is_urgent,
         "is_waiting": bool(number),
@@ -137,13 +137,12 @@ def _task_card(task: Task) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class UrgentTask:
-    """An urgent task that waits, in the product's language. `path` is its list in the admin."""
+    """An urgent task that waits, in the product's language. `number` is a text: "10000+" for more."""
 
     key: str
     title: str
-    number: int
+    number: str
     remark: str
-    path: str
 
 
 def urgent_tasks() -> list[UrgentTask]:
@@ -151,9 +150,7 @@ def urgent_tasks() -> list[UrgentTask]:
     with translation.override(settings.LANGUAGE_CODE):
         cards = [(task, _task_card(task)) for task in _tasks if task.is_urgent]
         return [
-            UrgentTask(
-                f"{task.page}?{task.query}", str(task.title), card["number"], card["remark"], card["address"]
-            )
+            UrgentTask(f"{task.page}?{task.query}", str(task.title), card["number"], card["remark"])
             for task, card in cards
             if card["is_waiting"]
         ]

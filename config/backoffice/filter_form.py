@@ -112,7 +112,7 @@ def _presets(inputs: list[Input], change_list: Any) -> list[Preset]:
 
 def chips_of(change_list: Any) -> list[tuple[str, str]]:
     """Return (text, address without it) of the search and of each filter in force, related lists included."""
-    found = [(each.chosen, each.without) for each in fields_of(change_list) if each.chosen]
+    found = [(each.chosen, each.without) for each in change_list.filter_fields if each.chosen]
     if change_list.query:
         found.insert(0, (f"“{change_list.query}”", _address(change_list, {SEARCH_VAR: None})))
     own = {own for own, _title in change_list.model_admin.reached_from.values()}

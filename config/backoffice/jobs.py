@@ -20,7 +20,7 @@ from django_celery_beat.models import (
 
 from config.backoffice import dashboard
 from config.backoffice.actions import Confirmed, action, confirmed
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin
+from config.backoffice.base import EXPORTS, PreparedPage, ReadOnlyAdmin
 from config.backoffice.readable import raw
 from config.backoffice.texts import Label
 from config.platform.dates import shanghai_time
@@ -109,7 +109,7 @@ def _at(crontab: CrontabSchedule) -> str:
 
 
 @admin.register(PeriodicTask)
-class JobAdmin(ReadOnlyAdmin):
+class JobAdmin(PreparedPage, ReadOnlyAdmin):
     """The periodic tasks of beat with their last run. Operators pause a task or run it now; its times are in the code."""
 
     list_display = ("title", "purpose", "schedule", "enabled", "last_run", "scheduled_runs")
@@ -124,12 +124,6 @@ class JobAdmin(ReadOnlyAdmin):
         runs = last_runs()
         for row in rows:
             row.ran_at = max((at for at in (runs.get(row.task), row.last_run_at) if at), default=None)
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        if found is not None:
-            self.prepare_rows([found])
-        return found
 
     @admin.display(description=_("任务"))
     def title(self, job: PeriodicTask) -> str:

@@ -1,6 +1,6 @@
 """The queues in the admin: one page with the state of all, and the actions of their lists.
 
-Each app's admin registers its queues (`register_queue`). Counts stop at `COUNT_LIMIT` and are cached, so the cost of the page
+Each app's admin registers its queues (`register_queue`). Counts stop at a limit, and are cached, so the cost of the page
 does not grow with the tables.
 """
 
@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from config.backoffice import dashboard
 from config.backoffice.actions import Confirmed, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin
-from config.backoffice.changelist import COUNT_LIMIT
+from config.backoffice.changelist import capped_count, capped_text
 from config.backoffice.texts import Label
 from config.platform import heartbeats
 from config.platform.dates import shanghai_time
@@ -47,7 +47,6 @@ class Queue:
     waiting_query: str
     failed_query: str
     note: Label  # why its list lacks the actions of the others
-    late_after: timedelta | None  # how long a due row may wait before the dashboard warns
 
 
 _queues: list[Queue] = []
@@ -66,7 +65,8 @@ def register_queue(
     note: Label = "",
     late_after: timedelta | None = None,
 ) -> None:
-    queue = Queue(model, waiting, failed, due, finished, oldest_by, waiting_query, failed_query, note, late_after)
+    """Register a queue. The dashboard warns when a due row has waited for longer than `late_after`."""
+    queue = Queue(model, waiting, failed, due, finished, oldest_by, waiting_query, failed_query, note)
     _queues.append(queue)
     if late_after is not None:
         options = model._meta
@@ -75,21 +75,20 @@ def register_queue(
             page=f"{options.app_label}_{options.model_name}",
             query=waiting_query,
             permission=f"{options.app_label}.view_{options.model_name}",
-            count=lambda: _late(queue),
+            count=lambda: _late(queue, late_after),
             is_urgent=True,
         )
 
 
-def _late(queue: Queue) -> tuple[int, str]:
+def _late(queue: Queue, late_after: timedelta) -> tuple[int, str]:
     """Return how many rows wait for too long, and how long the oldest has waited."""
     now = timezone.now()
     due = queue.model._base_manager.order_by().filter(queue.waiting)
     oldest = _oldest(due.filter(queue.due(now)), queue)
     if oldest is None:
         return 0, ""
-    late = due.filter(queue.due(now - (queue.late_after or timedelta()))) if queue.late_after else due.none()
     remark = gettext("最久 %s") % timesince(oldest, now, depth=1)
-    return late[: COUNT_LIMIT + 1].count(), remark
+    return capped_count(due.filter(queue.due(now - late_after))), remark
 
 
 def _oldest(due: QuerySet[Any], queue: Queue) -> datetime | None:
@@ -126,13 +125,13 @@ def _row(queue: Queue, now: datetime) -> dict[str, Any]:
         "title": options.verbose_name_plural,
         "note": queue.note,
         "address": address,
-        "waiting": _capped(waiting),
+        "waiting": capped_text(waiting),
         "waiting_address": f"{address}?{queue.waiting_query}",
         "oldest": timesince(oldest, now, depth=1) if oldest else "",
-        "failed": _capped(failed),
+        "failed": capped_text(failed),
         "has_failed": failed > 0,
         "failed_address": f"{address}?{queue.failed_query}",
-        "finished": _capped(finished),
+        "finished": capped_text(finished),
     }
 
 
@@ -141,15 +140,11 @@ def _figures(queue: Queue, now: datetime) -> tuple[int, datetime | None, int, in
     rows = queue.model._base_manager.order_by()
     waiting = rows.filter(queue.waiting)
     return (
-        waiting[: COUNT_LIMIT + 1].count(),
+        capped_count(waiting),
         _oldest(waiting.filter(queue.due(now)), queue),
-        rows.filter(queue.failed)[: COUNT_LIMIT + 1].count(),
-        rows.filter(queue.finished(now - THROUGHPUT_OVER)).exclude(queue.failed)[: COUNT_LIMIT + 1].count(),
+        capped_count(rows.filter(queue.failed)),
+        capped_count(rows.filter(queue.finished(now - THROUGHPUT_OVER)).exclude(queue.failed)),
     )
-
-
-def _capped(number: int) -> str:
-    return f"{COUNT_LIMIT}+" if number > COUNT_LIMIT else str(number)
 
 
 def retry_action(*, permission: str, question: Label = "") -> Any:

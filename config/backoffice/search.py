@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext
 
+from config.backoffice.actions import list_address
 from config.backoffice.changelist import search_filter
 from config.backoffice.navigation import SECTIONS
 from config.backoffice.phones import plain_phone
@@ -75,13 +76,12 @@ def _results(request: HttpRequest, label: str, text: str) -> Results:
     keys = _keys(model_admin, request, text)
     shown = model_admin.get_queryset(request).select_related(*(model_admin.list_select_related or ()))
     rows = sorted(shown.filter(pk__in=keys[:SHOWN]), key=lambda row: keys.index(row.pk))
-    options = model_admin.opts
-    name = f"admin:{options.app_label}_{options.model_name}"
+    page = f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_change"
     return Results(
-        options.verbose_name_plural,
-        [(str(row), str(model_admin.found_detail(row)), reverse(f"{name}_change", args=[row.pk])) for row in rows],
+        model_admin.opts.verbose_name_plural,
+        [(str(row), str(model_admin.found_detail(row)), reverse(page, args=[row.pk])) for row in rows],
         len(keys) > SHOWN,
-        reverse(f"{name}_changelist"),
+        list_address(model_admin),
     )
 
 

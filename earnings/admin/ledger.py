@@ -15,7 +15,7 @@ from accounts.labels import person_link
 from accounts.models import User
 from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin
+from config.backoffice.base import EXPORTS, PreparedPage, ReadOnlyAdmin
 from config.backoffice.changelist import search_filter
 from config.backoffice.filters import among, amounts, days, states
 from config.backoffice.readable import money_column, raw, with_thousands
@@ -35,10 +35,8 @@ from earnings.models import Account, Bucket, IncomeType, LedgerEntry, LedgerTran
 _PEOPLE = ("phone__contains", "nickname__startswith", "code__exact")
 _NEWEST = 200_000  # entries, among which an amount without a person is searched
 _NARROWING = {"q", "account", "account__user", "transaction"}  # parameters that leave the entries of a few people
-_MOST_PEOPLE, _MOST_ENTRIES = (
-    50,
-    2_000,
-)  # whose transactions one search finds, and in how many of their newest entries
+_MOST_PEOPLE = 50  # whose transactions one search finds …
+_MOST_ENTRIES = 2_000  # … in how many of their newest entries
 
 
 def _person(user: User | None) -> str:
@@ -178,7 +176,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(LedgerTransaction)
-class LedgerTransactionAdmin(ReadOnlyAdmin):
+class LedgerTransactionAdmin(PreparedPage, ReadOnlyAdmin):
     export_permission = "earnings.export_money"
     list_display = (
         "posted_at",
@@ -229,12 +227,6 @@ class LedgerTransactionAdmin(ReadOnlyAdmin):
         for row in rows:
             row.figures = figures[row.pk]
             row.amount, row.first_person = row.figures.amount, people.get(row.figures.first_person)
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        if found is not None:
-            self.prepare_rows([found])
-        return found
 
     @admin.display(description=_("金额（元）"))
     def amount_shown(self, posted: Any) -> str:

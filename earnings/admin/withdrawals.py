@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import independence
 from accounts.labels import person_label
-from config.backoffice import dashboard
+from config.backoffice import changelist, dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import amounts, days, states
@@ -31,9 +31,7 @@ from groups.models import Group
 
 NOT_TO_REVIEW = _("不在待审核状态")
 SHOWN_BEFORE = 10
-RISKS_AMONG = (
-    500  # the waiting withdrawals among which those with a risk are found: each is looked up in five tables
-)
+RISKS_AMONG = 500  # waiting withdrawals, among which those with a risk are found: each is looked up in five tables
 Status = Withdrawal.Status
 _TONES: dict[int, str] = {
     Status.TO_REVIEW: "wait",
@@ -80,14 +78,14 @@ def _to_review(chosen: QuerySet[Withdrawal]) -> str:
     return gettext("其中待审核 %(count)s 条，共 %(total)s 元") % {"count": waiting.count(), "total": _sum(waiting)}
 
 
-def _to_approve(chosen: QuerySet[Withdrawal]) -> str:
+def _to_approve(chosen: QuerySet[Any]) -> str:
     """Return the number and sum of the waiting withdrawals, of those with a risk, and of those for two operators."""
     waiting = chosen.filter(status=Status.TO_REVIEW)
     parts = [_to_review(chosen)]
     if risky := waiting.filter(has_risk(at=timezone.now())).count():
         parts.append(gettext("有风险提示 %(count)s 条") % {"count": risky})
     limit = EarningsRules.current().second_approval_above
-    above: QuerySet[Any] = waiting.none() if limit is None else waiting.filter(Q(("total__gt", limit)))
+    above = waiting.none() if limit is None else waiting.filter(total__gt=limit)
     for rows, text in (
         (above.filter(first_approved_at=None), _("只会初审、还要第二人通过 %(count)s 条，共 %(total)s 元")),
         (above.filter(first_approved_at__isnull=False), _("已由一人初审 %(count)s 条，共 %(total)s 元")),
@@ -210,12 +208,12 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     def found_detail(self, row: Withdrawal) -> str:
         return f"{person_label(row.user)} · {shanghai_time(row.asked_at)}"
 
-    def prepare_rows(self, rows: Sequence[Withdrawal]) -> None:
+    def prepare_rows(self, rows: Sequence[Any]) -> None:
         """Look up the risks of the waiting ones in one query."""
         waiting = Withdrawal.objects.filter(pk__in=[row.pk for row in rows if row.status == Status.TO_REVIEW])
         found = {row.pk: short_hints(row) for row in with_risks(waiting, at=timezone.now())}
         for row in rows:
-            row.short_hints = found.get(row.pk, [])  # type: ignore[attr-defined]  # of this page only
+            row.short_hints = found.get(row.pk, [])
 
     @admin.display(description=_("状态"))
     def state(self, withdrawal: Withdrawal) -> SafeString:
@@ -315,16 +313,16 @@ class WithdrawalAdmin(ReadOnlyAdmin):
 
 
 def _waiting() -> tuple[int, str]:
-    """Return the number of waiting withdrawals and their total. Above dashboard.COUNT_LIMIT only the newest are summed."""
+    """Return the number of waiting withdrawals and their total. Above changelist.COUNT_LIMIT only the newest are summed."""
     waiting = Withdrawal.objects.filter(status=Status.TO_REVIEW)
-    number = dashboard.counted(lambda: waiting)()[0]
-    values = {"count": dashboard.COUNT_LIMIT, "total": _sum(waiting[: dashboard.COUNT_LIMIT])}
+    number = changelist.capped_count(waiting)
+    values = {"count": changelist.COUNT_LIMIT, "total": _sum(waiting[: changelist.COUNT_LIMIT])}
     remark = (
         gettext("共 %(total)s 元")
-        if number <= dashboard.COUNT_LIMIT
+        if number <= changelist.COUNT_LIMIT
         else gettext("最新 %(count)s 条共 %(total)s 元")
     ) % values
-    second = waiting.exclude(first_approved_at=None)[: dashboard.COUNT_LIMIT].count()
+    second = waiting.exclude(first_approved_at=None)[: changelist.COUNT_LIMIT].count()
     return number, remark + (gettext("，其中待第二人审核 %s 条") % second if second else "")
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from config.backoffice import dashboard
 from config.backoffice.actions import Confirmed, confirmed
-from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
+from config.backoffice.base import EXPORTS, PreparedPage, ReadOnlyAdmin, ReadOnlyInline
 from config.backoffice.filters import among, days, exactly, states
 from config.backoffice.queues import register_queue
 from config.backoffice.readable import NAMES, row_link, shortened, shown, shown_message
@@ -59,7 +59,7 @@ class AttemptInline(ReadOnlyInline):
 
 
 @admin.register(OutboxMessage)
-class OutboxMessageAdmin(ReadOnlyAdmin):
+class OutboxMessageAdmin(PreparedPage, ReadOnlyAdmin):
     """The outbox. Failed messages can be sent again or closed."""
 
     list_display = (
@@ -115,12 +115,6 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         )
         for row in rows:
             row.to = groups.get(row.group_code) or users.get(row.user_code)
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        if found is not None:
-            self.prepare_rows([found])
-        return found
 
     def is_action_available(self, action: str, obj: Any) -> bool:
         return super().is_action_available(action, obj) and obj.status == OutboxMessage.Status.FAILED

@@ -187,7 +187,7 @@ class TestWithdrawals:
         monkeypatch.setattr("config.backoffice.actions.MAX_ROWS", 1)
         page = root.act("earnings/withdrawal", "approve", first, select_across="1")
         assert "一次最多处理 1 条，现在选中了 2 条" in page
-        monkeypatch.setattr("config.backoffice.actions.COUNT_LIMIT", 1)
+        monkeypatch.setattr("config.backoffice.changelist.COUNT_LIMIT", 1)
         assert "现在选中了 1+ 条" in root.act("earnings/withdrawal", "approve", first, select_across="1")
 
 

@@ -1,6 +1,7 @@
 """The pages that operators see instead of an error: in their language, with a way back and a reference of the log."""
 
 import re
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -10,9 +11,9 @@ from tests.support.admin_pages import Operator
 pytestmark = pytest.mark.django_db
 
 
-def shown(answer: object, caplog: pytest.LogCaptureFixture) -> str:
+def shown(answer: Any, caplog: pytest.LogCaptureFixture) -> str:
     """Return the title of an error page, which has a way back and a reference that the log has too."""
-    page = answer.text  # type: ignore[attr-defined]  # a response of the test client
+    page = answer.text
     assert 'href="/admin/"' in page
     [reference] = re.findall(r"(?:编号|Reference) ([0-9a-f]{8})<", page)
     assert any(reference in record.getMessage() for record in caplog.records)

@@ -6,7 +6,6 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from config.backoffice import dashboard
 from earnings.models import LedgerCheck, Withdrawal
 from earnings.tasks import check_ledger
 from tests.factories.money import credit, withdrawal_of_new_user
@@ -58,7 +57,7 @@ def test_the_confirmation_page_shows_the_user_of_the_withdrawal(root, action: st
 
 
 def test_beyond_the_count_limit_the_total_names_its_withdrawals(root, monkeypatch):
-    monkeypatch.setattr(dashboard, "COUNT_LIMIT", 1)
+    monkeypatch.setattr("config.backoffice.changelist.COUNT_LIMIT", 1)
     with time_machine.travel(timezone.now() - timedelta(minutes=1), tick=False):
         withdrawal_of("13800000001", "50")
     withdrawal_of("13800000002", "20")

@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from celery.signals import task_postrun, worker_ready
@@ -60,4 +61,4 @@ def test_a_process_that_does_no_work_has_no_heartbeat():
 def test_a_worker_has_a_heartbeat_from_its_first_moment():
     worker_ready.send(None)
     assert seen_within(Process.WORKER, 5)
-    task_postrun.send(None)
+    task_postrun.send(None, task=SimpleNamespace(name="tests.a_task"))
