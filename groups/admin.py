@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +15,7 @@ from accounts.models import User
 from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyAdmin, ReadOnlyInline
-from config.backoffice.changelist import count_text
+from config.backoffice.changelist import match_count, match_text
 from config.backoffice.figures import Figures, figures_of, register_figures
 from config.backoffice.filters import among, days, exactly, states
 from config.backoffice.overview import NoteForm, NoteInline, OverviewAdmin
@@ -274,13 +274,14 @@ class MemberAdmin(ReadOnlyAdmin):
 
 
 def groups_of_people(users: Sequence[User]) -> dict[Any, Figures]:
-    """Return how many groups are served for each of these users, and how many were cancelled."""
+    """Return how many groups are served for each of these users, and how many were cancelled, in one query."""
+    groups = Group.objects.filter(user=OuterRef("pk"))
+    counts = User.objects.filter(pk__in=[user.pk for user in users]).values_list(
+        "pk", match_count(groups.active()), match_count(groups.filter(cancelled_at__isnull=False))
+    )
     return {
-        user.pk: [
-            (_("服务中的群"), count_text(Group.objects.filter(user=user, cancelled_at=None))),
-            (_("已注销的群"), count_text(Group.objects.filter(user=user, cancelled_at__isnull=False))),
-        ]
-        for user in users
+        user: [(_("服务中的群"), match_text(active)), (_("已注销的群"), match_text(cancelled))]
+        for user, active, cancelled in counts
     }
 
 

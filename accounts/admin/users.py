@@ -12,12 +12,13 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import blocking, erasure, identity, sign_out
 from accounts.admin.erasure import ErasureForm
+from accounts.admin.user_history import apprentice_counts
 from accounts.labels import person_label
 from accounts.models import EndedBlock, User, UserNote
 from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, ReadOnlyInline
-from config.backoffice.changelist import count_text
+from config.backoffice.changelist import match_text
 from config.backoffice.figures import figures_of
 from config.backoffice.filters import days, exactly, states
 from config.backoffice.overview import NoteForm, NoteInline, OverviewAdmin
@@ -39,13 +40,13 @@ class UserNoteInline(NoteInline):
     model = UserNote
 
 
-def _apprentices(count: str) -> str:
-    return gettext("，徒弟 %s 人") % count if count != "0" else ""
+def _apprentices(count: int) -> str:
+    return gettext("，徒弟 %s 人") % match_text(count) if count else ""
 
 
 def _lines(chosen: QuerySet[User]) -> list[str]:
     """Return a line for each user with the phone and the figures: nicknames are not unique."""
-    rows = list(chosen[:SHOWN])
+    rows = list(chosen.select_related("inviter")[:SHOWN])
     found = figures_of(rows)
     return [
         " · ".join([person_label(row), *(f"{title} {value}" for title, value in found[row.pk])]) for row in rows
@@ -125,7 +126,7 @@ class UserAdmin(OverviewAdmin):
             inviters.append(inviter)
             inviter = inviter.inviter
         apprentices = list(User.objects.filter(inviter=user).order_by("created_at", "pk")[: SHOWN_APPRENTICES + 1])
-        counts = {row.pk: count_text(User.objects.filter(inviter=row)) for row in apprentices}
+        counts = apprentice_counts(apprentices)
         chain = format_html_join(" → ", "{}", ((row_link(row),) for row in [*reversed(inviters), user]))
         items = format_html_join(
             "",

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.backoffice.audit_values import RowNames, as_line, changes_of, entrance, subject, table_titles
 from config.backoffice.base import PreparedPage, ReadOnlyAdmin
+from config.backoffice.changelist import search_terms
 from config.backoffice.filters import days, exactly, states
 from config.backoffice.readable import shortened
 from config.models import AuditEntry
@@ -63,7 +64,7 @@ class AuditEntryAdmin(PreparedPage, ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Find entries of an operator, of an object, and those about a person and what belongs to the person."""
-        for term in search_term.replace("\x00", "").split():
+        for term in search_terms(search_term):
             rows = [term, *self._rows_of_people(request, term)]
             queryset = queryset.filter(Q(actor=term) | Q(row_id__in=rows))
         return queryset, False

@@ -7,9 +7,10 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Func, IntegerField, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.text import smart_split, unescape_string_literal
@@ -45,6 +46,12 @@ def capped_text(count: int) -> str:
 def match_text(count: int) -> str:
     """Return a number that was counted up to `MATCH_LIMIT` + 1 as text: "1,000+" above the limit."""
     return f"{MATCH_LIMIT:,}+" if count > MATCH_LIMIT else str(count)
+
+
+def match_count(rows: QuerySet[Any]) -> Func:
+    """Return an expression: the number of these rows, which refer to an outer row, counted up to `MATCH_LIMIT` + 1."""
+    some = rows.order_by().values("pk")[: MATCH_LIMIT + 1]
+    return Func(ArraySubquery(some), function="cardinality", output_field=IntegerField())
 
 
 def count_text(rows: QuerySet[Any]) -> str:
@@ -168,8 +175,9 @@ def _is_relation(model: type[Model], name: str) -> bool:
         return False
 
 
-def _terms(search_term: str) -> list[str]:
-    bits = smart_split(search_term)
+def search_terms(typed: str) -> list[str]:
+    """Return the terms of a search, each of which a row matches: a phone in any spelling, quoted texts, and others."""
+    bits = smart_split(plain_phone(typed.replace("\x00", "")))
     return [unescape_string_literal(bit) if bit[0] in "\"'" and bit[0] == bit[-1] else bit for bit in bits]
 
 
@@ -179,7 +187,7 @@ class FastSearch(admin.ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        for term in _terms(plain_phone(search_term.replace("\x00", ""))):
+        for term in search_terms(search_term):
             found, too_many = search_filter(queryset.model, self.get_search_fields(request), term)
             queryset = queryset.filter(found)
             if too_many:

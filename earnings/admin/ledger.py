@@ -16,7 +16,7 @@ from accounts.models import User
 from config.backoffice import dashboard
 from config.backoffice.actions import SHOWN, Confirmed, ReasonForm, confirmed
 from config.backoffice.base import EXPORTS, PreparedPage, ReadOnlyAdmin
-from config.backoffice.changelist import search_filter
+from config.backoffice.changelist import search_filter, search_terms
 from config.backoffice.filters import among, amounts, days, states
 from config.backoffice.readable import money_column, raw, with_thousands
 from config.platform.dates import shanghai_time
@@ -206,7 +206,7 @@ class LedgerTransactionAdmin(PreparedPage, ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Find transactions by their key, and those of the people that match."""
-        for term in search_term.replace("\x00", "").split():
+        for term in search_terms(search_term):
             matching, _too_many = search_filter(User, _PEOPLE, term)
             people = list(User.objects.filter(matching).values_list("pk", flat=True)[: _MOST_PEOPLE + 1])
             if len(people) > _MOST_PEOPLE:

@@ -192,3 +192,13 @@ def test_the_buttons_to_lists_have_counts(alice: User, support: Operator, monkey
     assert ">群 3</a>" in support.page(page_of(alice))
     monkeypatch.setattr("config.backoffice.changelist.MATCH_LIMIT", 2)
     assert ">群 2+</a>" in support.page(page_of(alice))
+
+
+def test_a_block_looks_up_the_figures_of_all_users_at_once(root):
+    users = [UserFactory(inviter=UserFactory()) for _ in range(12)]
+    counts = []
+    for chosen in (users[:2], users):
+        with CaptureQueriesContext(connection) as queries:
+            assert "师傅" in root.act("accounts/user", "block", *chosen, confirmed=False)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.backoffice import navigation
+from config.platform import audit
 from earnings.models import Withdrawal
 from groups.models import Group
 from tests.factories.money import withdrawal_of_new_user
@@ -273,3 +274,14 @@ def test_a_confirmation_names_who_decided_meanwhile(root: Operator):
     shown = root.http.post(WITHDRAWALS, filled_in(page, "")).text
     assert "有了变化" in shown
     assert "已拒绝 由 other 于" in shown
+
+
+@pytest.mark.parametrize("where", ["earnings/ledgertransaction/", "config/auditentry/"])
+def test_lists_with_a_search_of_their_own_find_a_phone_in_any_spelling(root: Operator, where: str):
+    withdrawal = withdrawal_of_new_user("50", phone="13912345678", nickname="李雷")
+    with audit.acting(by="root", via="test"):
+        User.objects.filter(pk=withdrawal.user_id).update(channel="x")
+    found = [
+        root.page(where, q=text).count('class="action-select"') for text in ("13912345678", "+86 139-1234-5678")
+    ]
+    assert found[0] == found[1] > 0

@@ -6,10 +6,11 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from earnings.models import LedgerCheck, Withdrawal
+from earnings.models import EarningsRules, LedgerCheck, Withdrawal
 from earnings.tasks import check_ledger
 from tests.factories.money import credit, withdrawal_of_new_user
 from tests.factories.people import UserFactory
+from tests.support.admin_pages import Operator
 
 pytestmark = pytest.mark.django_db
 ALARM = '<li class="urgent"><a href="/admin/earnings/ledgercheck/">'
@@ -62,3 +63,13 @@ def test_beyond_the_count_limit_the_total_names_its_withdrawals(root, monkeypatc
         withdrawal_of("13800000001", "50")
     withdrawal_of("13800000002", "20")
     assert "<strong>1+</strong><span>待审核提现</span><small>最新 1 条共 20.00 元</small>" in root.page("")
+
+
+def test_the_form_of_the_rules_shows_first_that_days_are_unsettled():
+    EarningsRules.objects.update(settle_from=timezone.localdate() - timedelta(days=2))
+    rules, root = EarningsRules.objects.get(), Operator()
+    yesterday = timezone.localdate() - timedelta(days=1)
+    for where in ("earnings/earningsrules/", f"earnings/earningsrules/{rules.pk}/change/"):
+        assert f"{yesterday}），结算之前不能修改" in root.page(where)
+    EarningsRules.objects.update(settle_from=timezone.localdate())
+    assert "结算之前不能修改" not in root.page("earnings/earningsrules/")

@@ -351,13 +351,3 @@ def test_a_proposal_posts_nothing_to_the_ledger(ann):
     rated_group(5, user=user)
     ann.saves(ADD, ann.opens(ADD), **plan("2.00"))
     assert not LedgerTransaction.objects.exists()
-
-
-def test_the_form_of_the_rules_shows_first_that_days_are_unsettled():
-    EarningsRules.objects.update(settle_from=timezone.localdate() - timedelta(days=2))
-    rules, root = EarningsRules.objects.get(), Operator()
-    yesterday = timezone.localdate() - timedelta(days=1)
-    for where in ("earnings/earningsrules/", f"earnings/earningsrules/{rules.pk}/change/"):
-        assert f"{yesterday}），结算之前不能修改" in root.page(where)
-    EarningsRules.objects.update(settle_from=timezone.localdate())
-    assert "结算之前不能修改" not in root.page("earnings/earningsrules/")
